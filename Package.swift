@@ -1,0 +1,104 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The layers, from the bottom up. Arrows point down only; a target can import what it lists and nothing else.
+///
+/// *Pure* targets hold all node logic: no Foundation, Glibc, Dispatch, NIO or C module, no clock, no unseeded
+/// randomness (`Tests/PurityTests` enforces it). The real world begins at `ZooKeeperAdapter`, `GRPCAdapter`,
+/// `FileAdapter`; the simulated one is `Simulation`.
+let swift6: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let package = Package(
+    name: "aviary",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "aviary", targets: ["aviary"]),
+        .library(name: "AviarySimulation", targets: ["Simulation"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Pure: the contract and the vocabulary.
+        .target(name: "Machine", swiftSettings: swift6),
+        .target(name: "Wire", dependencies: ["Machine"], swiftSettings: swift6),
+
+        // Pure: one machine family each.
+        .target(name: "Placement", dependencies: ["Machine", "Wire"], swiftSettings: swift6),
+        .target(
+            name: "Storage",
+            dependencies: ["Machine", "Wire", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: swift6
+        ),
+        .target(name: "Coordination", dependencies: ["Machine", "Wire", "Placement"], swiftSettings: swift6),
+        .target(
+            name: "Replication",
+            dependencies: [
+                "Machine", "Wire", "Storage", "Coordination",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: swift6
+        ),
+
+        // Pure: the nodes.
+        .target(
+            name: "Nodes",
+            dependencies: ["Machine", "Wire", "Placement", "Storage", "Coordination", "Replication"],
+            swiftSettings: swift6
+        ),
+
+        // The simulated world.
+        .target(name: "Simulation", dependencies: ["Machine", "Wire", "Nodes"], swiftSettings: swift6),
+        .executableTarget(name: "sweep", dependencies: ["Simulation"], path: "Sources/Sweep", swiftSettings: swift6),
+
+        // The real world.
+        .target(
+            name: "CZooKeeperShims",
+            linkerSettings: [.linkedLibrary("zookeeper_mt")]
+        ),
+        .target(
+            name: "CGRPCShims",
+            linkerSettings: [.linkedLibrary("grpc"), .linkedLibrary("gpr")]
+        ),
+        .target(
+            name: "AviaryProtos",
+            dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            swiftSettings: swift6
+        ),
+        .target(name: "ZooKeeperAdapter", dependencies: ["CZooKeeperShims", "Machine"], swiftSettings: swift6),
+        .target(
+            name: "GRPCAdapter",
+            dependencies: [
+                "CGRPCShims", "AviaryProtos", "Machine", "Wire",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: swift6
+        ),
+        .target(name: "FileAdapter", dependencies: ["Machine"], swiftSettings: swift6),
+        .target(
+            name: "Runtime",
+            dependencies: [
+                "Nodes", "Machine", "Wire", "ZooKeeperAdapter", "GRPCAdapter", "FileAdapter",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift6
+        ),
+        .executableTarget(
+            name: "aviary",
+            dependencies: [
+                "Runtime", "Nodes", "GRPCAdapter", "Machine", "Wire",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/aviary",
+            swiftSettings: swift6
+        ),
+    ]
+)

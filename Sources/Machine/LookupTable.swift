@@ -1,0 +1,92 @@
+/// A hash table that can be asked but not iterated.
+///
+/// Equal dictionaries iterate in different orders even within one process, so a loop over one in node logic would make
+/// runs irreproducible. Pure targets use this type for lookups and ordered structures for everything that is walked;
+/// it has no `Sequence` conformance, so the compiler keeps the rule.
+public struct LookupTable<Key: Hashable, Value> {
+    @usableFromInline var storage: [Key: Value]
+
+    @inlinable public init() { storage = [:] }
+
+    @inlinable public var count: Int { storage.count }
+    @inlinable public var isEmpty: Bool { storage.isEmpty }
+
+    @inlinable public subscript(key: Key) -> Value? {
+        get { storage[key] }
+        _modify { yield &storage[key] }
+        set { storage[key] = newValue }
+    }
+
+    @inlinable @discardableResult public mutating func removeValue(forKey key: Key) -> Value? {
+        storage.removeValue(forKey: key)
+    }
+
+    @inlinable public mutating func removeAll() { storage.removeAll() }
+}
+
+extension LookupTable: Sendable where Key: Sendable, Value: Sendable {}
+extension LookupTable: Equatable where Value: Equatable {}
+
+/// A map that is walked in the order of its keys. For small collections (groups, peers, calls of one batch): insertion
+/// and removal are O(n), lookup O(log n).
+public struct SortedMap<Key: Comparable, Value> {
+    public private(set) var keys: [Key] = []
+    public private(set) var values: [Value] = []
+
+    public init() {}
+
+    public var count: Int { keys.count }
+    public var isEmpty: Bool { keys.isEmpty }
+
+    private func position(of key: Key) -> (index: Int, found: Bool) {
+        var low = 0
+        var high = keys.count
+        while low < high {
+            let middle = (low + high) / 2
+            if keys[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        return (low, low < keys.count && keys[low] == key)
+    }
+
+    public subscript(key: Key) -> Value? {
+        get {
+            let (index, found) = position(of: key)
+            return found ? values[index] : nil
+        }
+        set {
+            let (index, found) = position(of: key)
+            switch (found, newValue) {
+            case (true, let value?): values[index] = value
+            case (true, nil):
+                keys.remove(at: index)
+                values.remove(at: index)
+            case (false, let value?):
+                keys.insert(key, at: index)
+                values.insert(value, at: index)
+            case (false, nil): break
+            }
+        }
+    }
+
+    /// Changes the value of `key` in place; does nothing and returns nil where there is none.
+    @discardableResult
+    public mutating func update<Result>(_ key: Key, _ body: (inout Value) -> Result) -> Result? {
+        let (index, found) = position(of: key)
+        return found ? body(&values[index]) : nil
+    }
+
+    /// Changes the value at a position of `keys` in place.
+    public mutating func update<Result>(at index: Int, _ body: (inout Value) -> Result) -> Result { body(&values[index]) }
+
+    public mutating func removeAll() {
+        keys.removeAll()
+        values.removeAll()
+    }
+}
+
+extension SortedMap: Sequence {
+    public func makeIterator() -> Zip2Sequence<[Key], [Value]>.Iterator { zip(keys, values).makeIterator() }
+}
+extension SortedMap: Sendable where Key: Sendable, Value: Sendable {}
+extension SortedMap: Equatable where Value: Equatable {}
+extension SortedMap: Hashable where Key: Hashable, Value: Hashable {}

@@ -1,0 +1,86 @@
+import Machine
+
+/// A point in a group's log: the term that made the entry, and its sequence number (1 is the first). `zero` is before all.
+public struct Position: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public var term: UInt64
+    public var seq: UInt64
+
+    public init(term: UInt64, seq: UInt64) {
+        self.term = term
+        self.seq = seq
+    }
+
+    public static let zero = Position(term: 0, seq: 0)
+    public static func < (a: Position, b: Position) -> Bool { (a.term, a.seq) < (b.term, b.seq) }
+    public var description: String { "\(term):\(seq)" }
+}
+
+/// What an entry does to the store.
+public enum Operation: Hashable, Sendable {
+    case put(key: [UInt8], value: [UInt8])
+    case delete(key: [UInt8])
+    /// The first entry of a term: changes no key, but proves that its term's primary reached the in-sync set.
+    case beginTerm
+
+    /// The bytes of key and value, for budgets.
+    public var payloadBytes: Int {
+        switch self {
+        case .put(let key, let value): key.count + value.count
+        case .delete(let key): key.count
+        case .beginTerm: 0
+        }
+    }
+}
+
+/// One entry of a group's log.
+public struct Entry: Hashable, Sendable {
+    public var position: Position
+    public var operation: Operation
+
+    public init(position: Position, operation: Operation) {
+        self.position = position
+        self.operation = operation
+    }
+}
+
+/// A stretch of consecutive entries of one term, both ends included.
+public struct TermRun: Hashable, Sendable {
+    public var term: UInt64
+    public var first: UInt64
+    public var last: UInt64
+
+    public init(term: UInt64, first: UInt64, last: UInt64) {
+        self.term = term
+        self.first = first
+        self.last = last
+    }
+}
+
+/// One disk: the UUID in its log's header. It survives restarts.
+public struct StoreID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public var text: String
+    public init(_ text: String) { self.text = text }
+    public var description: String { text }
+    public static func < (a: StoreID, b: StoreID) -> Bool { a.text < b.text }
+}
+
+/// One life of a store: the store, and the number under which this life is registered in its group.
+public struct MemberID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public var store: StoreID
+    public var number: UInt64
+
+    public init(store: StoreID, number: UInt64) {
+        self.store = store
+        self.number = number
+    }
+
+    public var description: String { "\(store)/\(number)" }
+    public static func < (a: MemberID, b: MemberID) -> Bool { (a.number, a.store) < (b.number, b.store) }
+}
+
+/// One history of a group; it changes only when an operator accepts the loss of data.
+public struct Lineage: Hashable, Sendable, CustomStringConvertible {
+    public var text: String
+    public init(_ text: String) { self.text = text }
+    public var description: String { text }
+}

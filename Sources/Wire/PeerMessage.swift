@@ -1,0 +1,83 @@
+import Machine
+
+/// What nodes say to each other. Messages may be lost, and links break; within one link they keep their order.
+public enum PeerMessage: Hashable, Sendable {
+    /// Primary to every other registered store of its group; with no entries it is a heartbeat.
+    case append(Append)
+    case appendReply(AppendReply)
+    /// Server to primary: a client's request on its way to the owner of its key.
+    case forward(id: UInt64, KeyRequest)
+    case forwardReply(id: UInt64, ClientReply)
+    case statusQuery(id: UInt64)
+    case statusReply(id: UInt64, ReplicaStatus)
+}
+
+/// Log entries on their way from a primary to another store.
+public struct Append: Hashable, Sendable {
+    public var group: String
+    public var lineage: Lineage
+    /// The sender's term.
+    public var term: UInt64
+    public var from: MemberID
+    /// The number of the life that this is meant for; any other life of that address drops it.
+    public var to: UInt64
+    /// The entry right before `entries`; it must be in the receiver's log.
+    public var previous: Position
+    public var entries: [Entry]
+    /// The sender's commit mark.
+    public var commit: UInt64
+    /// The sender's clock when it sent this, in nanoseconds; echoed in the reply, meaningless to anybody else.
+    public var sentAt: Int64
+    /// How long the receiver promises, from its reply on, not to serve as primary.
+    public var lease: Nanoseconds
+
+    public init(
+        group: String, lineage: Lineage, term: UInt64, from: MemberID, to: UInt64, previous: Position, entries: [Entry],
+        commit: UInt64, sentAt: Int64, lease: Nanoseconds
+    ) {
+        self.group = group
+        self.lineage = lineage
+        self.term = term
+        self.from = from
+        self.to = to
+        self.previous = previous
+        self.entries = entries
+        self.commit = commit
+        self.sentAt = sentAt
+        self.lease = lease
+    }
+}
+
+public struct AppendReply: Hashable, Sendable {
+    public var group: String
+    /// The replier's current term; one above the primary's means that it is no longer primary.
+    public var term: UInt64
+    public var from: MemberID
+    /// The last synced sequence number that passed the check of its predecessor in this term; never the bare end of the log.
+    public var verified: UInt64
+    /// `sentAt` of the newest append that this answers.
+    public var echo: Int64
+    public var outcome: Outcome
+
+    public enum Outcome: Hashable, Sendable {
+        /// The reply is also the promise that the append's `lease` asked for.
+        case accepted
+        /// The sender's term is over.
+        case olderTerm
+        /// The entry before the append is not in the log. The newest runs of the replier's log, oldest first.
+        case mismatch(last: Position, runs: [TermRun])
+        /// The replier is rewriting its log: try again.
+        case busy
+        /// The replier holds another history and takes nothing.
+        case otherLineage(Lineage)
+    }
+
+    public init(group: String, term: UInt64, from: MemberID, verified: UInt64, echo: Int64, outcome: Outcome) {
+        self.group = group
+        self.term = term
+        self.from = from
+        self.verified = verified
+        self.echo = echo
+        self.outcome = outcome
+    }
+}
