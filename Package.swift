@@ -100,5 +100,34 @@ let package = Package(
             path: "Sources/aviary",
             swiftSettings: swift6
         ),
+
+        // Tests. One test target for each target that decides something; `IntegrationTests` runs real processes on a real ZooKeeper.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift6),
+        .testTarget(name: "PurityTests", swiftSettings: swift6),
+        .testTarget(name: "MachineTests", dependencies: ["Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "PlacementTests", dependencies: ["Placement"], swiftSettings: swift6),
+        .testTarget(name: "StorageTests", dependencies: ["Storage", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "CoordinationTests", dependencies: ["Coordination", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "SimTests", dependencies: ["Simulation"], path: "SimTests", swiftSettings: swift6),
+        .testTarget(
+            name: "ZooKeeperAdapterTests",
+            dependencies: ["ZooKeeperAdapter", "Machine", "TestSupport"],
+            swiftSettings: swift6
+        ),
+        .testTarget(
+            name: "GRPCAdapterTests",
+            dependencies: ["GRPCAdapter", "AviaryProtos", "Machine", "Wire", "TestSupport"],
+            swiftSettings: swift6
+        ),
+        .testTarget(name: "FileAdapterTests", dependencies: ["FileAdapter", "Machine", "TestSupport"], swiftSettings: swift6),
+        .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Machine", "Wire", "TestSupport"], swiftSettings: swift6),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: ["GRPCAdapter", "ZooKeeperAdapter", "Machine", "Wire", "TestSupport"],
+            swiftSettings: swift6
+        ),
     ]
 )
