@@ -84,6 +84,8 @@ let package = Package(
             name: "Runtime",
             dependencies: [
                 "Nodes", "Machine", "Wire", "ZooKeeperAdapter", "GRPCAdapter", "FileAdapter",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift6
@@ -91,7 +93,7 @@ let package = Package(
         .executableTarget(
             name: "aviary",
             dependencies: [
-                "Runtime", "Nodes", "GRPCAdapter", "Machine", "Wire",
+                "Runtime", "Nodes", "Coordination", "GRPCAdapter", "Machine", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -124,6 +126,7 @@ let package = Package(
         ),
         .testTarget(name: "FileAdapterTests", dependencies: ["FileAdapter", "Machine", "TestSupport"], swiftSettings: swift6),
         .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Machine", "Wire", "TestSupport"], swiftSettings: swift6),
+        .testTarget(name: "CommandTests", dependencies: ["aviary", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["GRPCAdapter", "ZooKeeperAdapter", "Machine", "Wire", "TestSupport"],
