@@ -37,7 +37,7 @@ public enum ClientReply: Hashable, Sendable {
 }
 
 /// Why a request failed. Every failure says whether it certainly did not happen.
-public struct ClientError: Hashable, Sendable {
+public struct ClientError: Error, Hashable, Sendable {
     /// The gRPC codes that Aviary uses, with the meaning that gRPC users expect.
     public enum Code: Int, Hashable, Sendable, CaseIterable {
         /// Empty or oversized key, oversized value. Did not happen.
