@@ -1,0 +1,60 @@
+import Machine
+import Wire
+
+/// The content of `/data/[group]/config`: who is primary, in which term, and which stores hold every committed entry.
+///
+/// Changed only by compare-and-set on the node's version: by the master to replace a primary that is gone, by the
+/// primary to shrink, grow or hand over.
+public struct GroupConfig: Hashable, Sendable {
+    /// Most in-sync stores that a configuration can name.
+    public static let mostInSync = 64
+
+    /// The group's history; changes only when an operator accepts the loss of data.
+    public var lineage: Lineage
+    /// Grows by one with every primary.
+    public var term: UInt64
+    /// The life that serves this term.
+    public var primary: MemberID?
+    /// Stores that have, durably, every entry that was ever committed, each in the life in which that was so. Never empty.
+    public var inSync: [MemberID]
+
+    public init(lineage: Lineage, term: UInt64, primary: MemberID?, inSync: [MemberID]) {
+        self.lineage = lineage
+        self.term = term
+        self.primary = primary
+        self.inSync = inSync
+    }
+
+    public init?(_ bytes: [UInt8]) {
+        do {
+            let text = try RecordText(bytes)
+            var inSync: [MemberID] = []
+            for value in text.all("insync") {
+                guard let member = MemberID(value), inSync.count < Self.mostInSync,
+                    !inSync.contains(where: { $0.store == member.store })
+                else { return nil }
+                inSync.append(member)
+            }
+            guard !inSync.isEmpty else { return nil }
+            var primary: MemberID?
+            if let value = try text.optional("primary"), !value.isEmpty {
+                primary = MemberID(value)
+                if primary == nil { return nil }
+            }
+            self.init(
+                lineage: Lineage(try text.name("lineage")), term: try text.number("term"), primary: primary, inSync: inSync
+            )
+        } catch {
+            return nil
+        }
+    }
+
+    public var bytes: [UInt8] {
+        RecordText.bytes(
+            ["lineage=\(lineage)", "term=\(term)", "primary=\(primary?.description ?? "")"] + inSync.map { "insync=\($0)" }
+        )
+    }
+
+    /// The content of `/data/[group]/primary` that belongs to this configuration.
+    public var primaryBytes: [UInt8] { Array((primary.map { String($0.number) } ?? "").utf8) }
+}

@@ -1,0 +1,58 @@
+/// Where everything is in ZooKeeper. `docs/zookeeper-layout.md` describes what each node holds.
+public enum Paths {
+    public static let server = "/server"
+    /// Parent of the lock that servers register and elect under.
+    public static let serverLock = "/server/lock"
+    /// The next server's number, as decimal text.
+    public static let serverTop = "/server/top"
+    /// The master's epoch; the version of this node fences every write of a master.
+    public static let serverEpoch = "/server/epoch"
+    /// The master, ephemeral.
+    public static let master = "/server/0"
+    public static let data = "/data"
+    /// Parent of the lock that stores register under; the reason why no group may be called `lock`.
+    public static let dataLock = "/data/lock"
+    public static let ring = "/ring"
+
+    public static func server(_ number: UInt64) -> String { "/server/\(number)" }
+
+    public static func group(_ group: String) -> String { "/data/\(group)" }
+    public static func top(ofGroup group: String) -> String { "/data/\(group)/top" }
+    public static func primary(ofGroup group: String) -> String { "/data/\(group)/primary" }
+    public static func config(ofGroup group: String) -> String { "/data/\(group)/config" }
+    public static func member(_ number: UInt64, ofGroup group: String) -> String { "/data/\(group)/\(number)" }
+}
+
+/// The names that a group may have.
+public enum GroupName {
+    public static let longest = 64
+
+    /// nil where the name is good, else one clear line that says what is wrong with it.
+    public static func problem(_ name: String) -> String? {
+        if name == "lock" { return "a group cannot be called \"lock\": ZooKeeper's /data/lock is where stores register" }
+        if name == "." || name == ".." { return "a group cannot be called \"\(name)\": ZooKeeper does not allow it" }
+        if isPlainName(name) { return nil }
+        return "a group's name has 1 to \(longest) characters out of A-Z a-z 0-9 . _ - , which \"\(shortened(name))\" has not"
+    }
+
+    /// Whether the text is 1 to 64 characters out of `[A-Za-z0-9._-]`; the rule for stores and lineages too.
+    static func isPlainName(_ text: some StringProtocol) -> Bool {
+        let bytes = text.utf8
+        guard !bytes.isEmpty, bytes.count <= longest else { return false }
+        return bytes.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
+                true
+            default: false
+            }
+        }
+    }
+
+    /// What fits into one line of a log.
+    private static func shortened(_ name: String) -> String {
+        var line = ""
+        for scalar in name.unicodeScalars.prefix(80) { line += scalar.isASCII && scalar.value >= 32 ? String(scalar) : "?" }
+        return line
+    }
+}

@@ -1,0 +1,326 @@
+import Machine
+import Wire
+
+/// # Registration: a life takes its number
+///
+/// A number is one life of a process. It is taken under the lock of the place: read `top`, then in one transaction check
+/// the own lock node, set `top` to the next number at the version read, and create the ephemeral number node.
+///
+/// **When the outcome is unknown** the transaction may have been applied, may be applied later, or never. It named a
+/// version of `top`; only a version above that decides. So: sync, read `top` again. Still the version that was named:
+/// send the same transaction again, of which at most one can succeed. A higher one: read the number node. It is ours if
+/// its owner is *this* session and it holds what we wrote, GUID included. A node of an earlier session of this process
+/// is not ours, whatever it holds: it is a dying session's.
+///
+/// **When the session expires** all of this is void, and the node begins again as a new life, with a new number.
+public struct Registration: Hashable, Sendable {
+    /// Where to register.
+    public enum Place: Hashable, Sendable {
+        case server
+        /// As a store of this group.
+        case group(String)
+    }
+
+    public enum Outcome: Hashable, Sendable {
+        /// This life is registered under the number, in the session that was current at this step.
+        case registered(number: UInt64)
+    }
+
+    /// A transaction that was sent: it creates `number` and moves `top` beyond `topVersion`.
+    private struct Attempt: Hashable {
+        var number: UInt64
+        var topVersion: Int32
+    }
+
+    private enum State: Hashable {
+        case idle
+        /// Creating the persistent nodes, from this one on.
+        case preparing(next: Int)
+        case locking
+        /// After an attempt whose outcome is unknown.
+        case syncing(undecided: Attempt)
+        case readingTop(undecided: Attempt?)
+        /// `isRepeat`: an equal transaction was sent before, with unknown outcome.
+        case writing(Attempt, isRepeat: Bool)
+        /// The version of `top` has moved on: is the number node ours?
+        case looking(Attempt)
+        case registered(number: UInt64)
+    }
+
+    private let place: Place
+    private var conversation: Conversation
+    private var lock: Lock
+    private var state = State.idle
+    private var content: [UInt8] = []
+    /// The highest number whose node was in the way.
+    private var taken: UInt64 = 0
+    private var lastProblem = ""
+
+    /// `timers` is the purpose of the timers that pace retries; it may be shared with other machines of this module.
+    public init(place: Place, owner: UInt32, timers: UInt32, random: SeededRandom) {
+        self.place = place
+        var random = random
+        conversation = Conversation(owner: owner, lane: 0, timers: timers, random: random.fork())
+        lock = Lock(parent: place.lock, owner: owner, lane: 1, timers: timers, random: random.fork())
+    }
+
+    /// The number of this life; nil until it is registered, and again when the session is gone.
+    public var number: UInt64? {
+        switch state {
+        case .registered(let number): number
+        case .idle, .preparing, .locking, .syncing, .readingTop, .writing, .looking: nil
+        }
+    }
+
+    /// Registers a new life, at once or as soon as ZooKeeper is there. While a registration of this session is under way
+    /// it goes on, with the content that it began with.
+    ///
+    /// `content` is what the number node will hold; it carries a GUID that was never used before.
+    public mutating func begin(content: [UInt8], session: Session, at now: Instant, into sink: inout Sink) {
+        if conversation.adopt(session) { state = .idle }
+        switch state {
+        case .idle, .registered: break
+        case .preparing, .locking, .syncing, .readingTop, .writing, .looking: return
+        }
+        self.content = content
+        taken = 0
+        state = .preparing(next: 0)
+        advance(session, at: now, into: &sink)
+    }
+
+    public mutating func step(
+        _ event: CoordinationEvent, session: Session, at now: Instant, into sink: inout Sink
+    ) -> Outcome? {
+        var outcome: Outcome?
+        switch conversation.hear(event, session) {
+        case .sessionReplaced: state = .idle
+        case .reply(let reply): outcome = received(reply, session, at: now, into: &sink)
+        case .connected, .watchFired, .nothing: break
+        }
+        let acquired = lock.step(event, session: session, at: now, into: &sink)
+        lockStepped(acquired, session, at: now, into: &sink)
+        return outcome
+    }
+
+    public mutating func timerFired(_ timer: TimerID, session: Session, at now: Instant, into sink: inout Sink) {
+        _ = conversation.timerFired(timer)
+        let acquired = lock.timerFired(timer, session: session, at: now, into: &sink)
+        lockStepped(acquired, session, at: now, into: &sink)
+    }
+
+    /// Gives up what is under way. What was registered, or still will be by what was sent, stays until the session ends.
+    public mutating func reset(session: Session, at now: Instant, into sink: inout Sink) {
+        state = .idle
+        conversation.abandon()
+        lock.release(session: session, at: now, into: &sink)
+    }
+
+    private mutating func lockStepped(_ acquired: Bool, _ session: Session, at now: Instant, into sink: inout Sink) {
+        if acquired, state == .locking { state = .readingTop(undecided: nil) }
+        advance(session, at: now, into: &sink)
+    }
+}
+
+// MARK: - What to ask next
+
+extension Registration {
+    private mutating func advance(_ session: Session, at now: Instant, into sink: inout Sink) {
+        guard conversation.canAsk(session) else { return }
+        switch state {
+        case .idle, .registered: break
+        case .preparing(let next):
+            let node = place.parents[next]
+            conversation.ask(.create(path: node.path, data: Array(node.data.utf8), mode: .persistent), into: &sink)
+        case .locking:
+            lock.acquire(session: session, at: now, into: &sink)
+        case .syncing: conversation.ask(.sync(path: place.top), into: &sink)
+        case .readingTop: conversation.ask(.get(path: place.top, watch: false), into: &sink)
+        case .writing(let attempt, _): write(attempt, session, at: now, into: &sink)
+        case .looking(let attempt): conversation.ask(.get(path: place.node(attempt.number), watch: false), into: &sink)
+        }
+    }
+
+    private mutating func write(_ attempt: Attempt, _ session: Session, at now: Instant, into sink: inout Sink) {
+        guard let held = lock.heldPath else {
+            state = .locking
+            lock.acquire(session: session, at: now, into: &sink)
+            return
+        }
+        conversation.ask(
+            .multi([
+                .check(path: held, version: -1),
+                .set(path: place.top, data: (attempt.number + 1).znode, version: attempt.topVersion),
+                .create(path: place.node(attempt.number), data: content, mode: .ephemeral),
+            ]),
+            into: &sink
+        )
+    }
+}
+
+// MARK: - What was answered
+
+extension Registration {
+    private mutating func received(
+        _ reply: CoordinationReply, _ session: Session, at now: Instant, into sink: inout Sink
+    ) -> Outcome? {
+        switch state {
+        case .idle, .registered, .locking: break
+        case .preparing(let next): prepared(next, reply, at: now, into: &sink)
+        case .syncing(let attempt): synced(attempt, reply, at: now, into: &sink)
+        case .readingTop(let undecided): readTop(undecided, reply, at: now, into: &sink)
+        case .writing(let attempt, let isRepeat):
+            return wrote(attempt, isRepeat, reply, session, at: now, into: &sink)
+        case .looking(let attempt): return looked(attempt, reply, session, at: now, into: &sink)
+        }
+        return nil
+    }
+
+    private mutating func prepared(_ next: Int, _ reply: CoordinationReply, at now: Instant, into sink: inout Sink) {
+        switch reply {
+        case .created, .failed(.nodeExists, _):
+            state = next + 1 < place.parents.count ? .preparing(next: next + 1) : .locking
+        case .failed(let error, _) where !error.isOutcomeUnknown:
+            // NONODE means that somebody deletes what we create, or that the chroot of the connect string is not there.
+            report("cannot create \(place.parents[next].path) in ZooKeeper: \(error)", into: &sink)
+            state = .preparing(next: 0)
+            conversation.pause(at: now, into: &sink)
+        case .failed, .deleted, .set, .data, .existence, .children, .synced, .multi:
+            conversation.pause(at: now, into: &sink)
+        }
+    }
+
+    private mutating func synced(_ attempt: Attempt, _ reply: CoordinationReply, at now: Instant, into sink: inout Sink) {
+        switch reply {
+        case .synced: state = .readingTop(undecided: attempt)
+        case .failed(let error, _) where !error.isOutcomeUnknown: state = .readingTop(undecided: attempt)
+        case .failed, .created, .deleted, .set, .data, .existence, .children, .multi:
+            conversation.pause(at: now, into: &sink)
+        }
+    }
+
+    private mutating func readTop(
+        _ undecided: Attempt?, _ reply: CoordinationReply, at now: Instant, into sink: inout Sink
+    ) {
+        switch reply {
+        case .data(let bytes, let stat):
+            if let undecided, stat.version != undecided.topVersion {
+                state = stat.version > undecided.topVersion ? .looking(undecided) : .syncing(undecided: undecided)
+                if stat.version < undecided.topVersion { conversation.pause(at: now, into: &sink) }
+                return
+            }
+            if let undecided {
+                state = .writing(undecided, isRepeat: true)
+                return
+            }
+            guard let top = UInt64(znode: bytes), top > 0, max(top, taken) < UInt64.max - 1 else {
+                report("\(place.top) in ZooKeeper does not hold a number", into: &sink)
+                conversation.pause(at: now, into: &sink)
+                return
+            }
+            // A number whose node is there although `top` says that it is free: somebody reset `top`. Go beyond it.
+            state = .writing(Attempt(number: max(top, taken + 1), topVersion: stat.version), isRepeat: false)
+        case .failed(.noNode, _):
+            state = undecided.map { .looking($0) } ?? .preparing(next: 0)
+            conversation.pause(at: now, into: &sink)
+        case .failed, .created, .deleted, .set, .existence, .children, .synced, .multi:
+            conversation.pause(at: now, into: &sink)
+        }
+    }
+
+    private mutating func wrote(
+        _ attempt: Attempt, _ isRepeat: Bool, _ reply: CoordinationReply, _ session: Session, at now: Instant,
+        into sink: inout Sink
+    ) -> Outcome? {
+        switch reply {
+        case .multi: return registered(attempt.number, session, at: now, into: &sink)
+        case .failed(let error, _) where error.isOutcomeUnknown:
+            state = .syncing(undecided: attempt)
+            conversation.pause(at: now, into: &sink)
+        case .failed(_, let operations):
+            if operations.first == .noNode { lock.lost(session: session, at: now, into: &sink) }
+            if operations.last == .nodeExists { taken = max(taken, attempt.number) }
+            // An earlier equal transaction may be the reason why this one failed.
+            state = isRepeat ? .looking(attempt) : startOver
+            conversation.pause(at: now, into: &sink)
+        case .created, .deleted, .set, .data, .existence, .children, .synced:
+            state = .syncing(undecided: attempt)
+            conversation.pause(at: now, into: &sink)
+        }
+        return nil
+    }
+
+    private mutating func looked(
+        _ attempt: Attempt, _ reply: CoordinationReply, _ session: Session, at now: Instant, into sink: inout Sink
+    ) -> Outcome? {
+        switch reply {
+        case .data(let bytes, let stat):
+            if stat.ephemeralOwner == session.sessionID, bytes == content {
+                return registered(attempt.number, session, at: now, into: &sink)
+            }
+            state = startOver
+        case .failed(.noNode, _): state = startOver
+        case .failed, .created, .deleted, .set, .existence, .children, .synced, .multi:
+            conversation.pause(at: now, into: &sink)
+        }
+        return nil
+    }
+
+    private var startOver: State { lock.heldPath == nil ? .locking : .readingTop(undecided: nil) }
+
+    private mutating func registered(
+        _ number: UInt64, _ session: Session, at now: Instant, into sink: inout Sink
+    ) -> Outcome {
+        state = .registered(number: number)
+        lastProblem = ""
+        conversation.succeeded()
+        lock.release(session: session, at: now, into: &sink)
+        return .registered(number: number)
+    }
+
+    private mutating func report(_ problem: String, into sink: inout Sink) {
+        guard problem != lastProblem else { return }
+        lastProblem = problem
+        sink.log(.error, "cannot register in ZooKeeper, still trying", [LogField("problem", problem)])
+    }
+}
+
+// MARK: - The two places
+
+extension Registration.Place {
+    fileprivate var lock: String {
+        switch self {
+        case .server: Paths.serverLock
+        case .group: Paths.dataLock
+        }
+    }
+
+    fileprivate var top: String {
+        switch self {
+        case .server: Paths.serverTop
+        case .group(let group): Paths.top(ofGroup: group)
+        }
+    }
+
+    fileprivate func node(_ number: UInt64) -> String {
+        switch self {
+        case .server: Paths.server(number)
+        case .group(let group): Paths.member(number, ofGroup: group)
+        }
+    }
+
+    /// The persistent nodes that must be there, parents first. Creating them again is harmless.
+    fileprivate var parents: [(path: String, data: String)] {
+        switch self {
+        case .server:
+            [
+                (Paths.server, ""), (Paths.serverLock, ""), (Paths.serverTop, "1"), (Paths.serverEpoch, "0"), (Paths.data, ""),
+                (Paths.dataLock, ""),
+            ]
+        case .group(let group):
+            [
+                (Paths.data, ""), (Paths.dataLock, ""), (Paths.group(group), ""), (Paths.top(ofGroup: group), "1"),
+                (Paths.primary(ofGroup: group), ""),
+            ]
+        }
+    }
+}
