@@ -4,32 +4,19 @@ import Wire
 
 /// The content of `/ring`: which groups share the hash space.
 public struct RingRecord: Hashable, Sendable {
-    public struct Group: Hashable, Sendable {
-        public var name: String
-        /// Points on the ring, at least 1.
-        public var virtualNodes: Int
-
-        public init(name: String, virtualNodes: Int) {
-            self.name = name
-            self.virtualNodes = virtualNodes
-        }
-    }
-
     /// Most virtual nodes that one group can have.
     public static let mostVirtualNodes = 1024
     /// Most groups that one ring can have.
     public static let mostGroups = 4096
-    /// Virtual nodes of a group for which nobody said otherwise.
-    public static let defaultVirtualNodes = 2
 
     /// Counts the changes of the ring, from 1 on.
     public var version: UInt64
     /// Whether keys may have been written. A sealed ring takes no group in: the keys that would be its own are elsewhere.
     public var sealed: Bool
     /// In the order in which they came.
-    public var groups: [Group]
+    public var groups: [Ring.Group]
 
-    public init(version: UInt64, sealed: Bool, groups: [Group]) {
+    public init(version: UInt64, sealed: Bool, groups: [Ring.Group]) {
         self.version = version
         self.sealed = sealed
         self.groups = groups
@@ -38,14 +25,14 @@ public struct RingRecord: Hashable, Sendable {
     public init?(_ bytes: [UInt8]) {
         do {
             let text = try RecordText(bytes)
-            var groups: [Group] = []
+            var groups: [Ring.Group] = []
             for value in text.all("group") {
                 let words = value.split(separator: " ", omittingEmptySubsequences: false)
                 guard words.count == 2, GroupName.problem(String(words[0])) == nil,
                     let nodes = UInt64(decimal: words[1]), (1...UInt64(Self.mostVirtualNodes)).contains(nodes),
                     groups.count < Self.mostGroups, !groups.contains(where: { $0.name == words[0] })
                 else { return nil }
-                groups.append(Group(name: String(words[0]), virtualNodes: Int(nodes)))
+                groups.append(Ring.Group(name: String(words[0]), virtualNodes: Int(nodes)))
             }
             self.init(version: try text.number("version"), sealed: try text.flag("sealed"), groups: groups)
         } catch {
@@ -59,12 +46,15 @@ public struct RingRecord: Hashable, Sendable {
         )
     }
 
+    /// The ring that this describes.
+    public var ring: Ring { Ring(groups: groups) }
+
     public func contains(_ group: String) -> Bool { groups.contains { $0.name == group } }
 
     /// The next version of this ring, with the group in it.
-    public func adding(_ group: String, virtualNodes: Int = Self.defaultVirtualNodes, sealed: Bool) -> RingRecord {
+    public func adding(_ group: String, virtualNodes: Int = Ring.defaultVirtualNodes, sealed: Bool) -> RingRecord {
         RingRecord(
-            version: version &+ 1, sealed: self.sealed || sealed, groups: groups + [Group(name: group, virtualNodes: virtualNodes)]
+            version: version &+ 1, sealed: self.sealed || sealed, groups: groups + [Ring.Group(name: group, virtualNodes: virtualNodes)]
         )
     }
 
