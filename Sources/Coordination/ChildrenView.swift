@@ -21,9 +21,9 @@ struct ChildrenView: Hashable, Sendable {
     /// known of its children is void.
     private(set) var incarnation = 0
 
-    init(path: String, owner: UInt32, lane: UInt8 = 0, timers: UInt32, random: SeededRandom) {
+    init(path: String, owner: UInt32, lane: UInt8 = 0, timer: TimerID, random: SeededRandom) {
         self.path = path
-        conversation = Conversation(owner: owner, lane: lane, timers: timers, random: random)
+        conversation = Conversation(owner: owner, lane: lane, timer: timer, random: random)
     }
 
     func isCurrent(_ session: Session) -> Bool { session.isConnected && !isStale && !needsSync && !conversation.isAsking }

@@ -8,8 +8,8 @@ import Wire
 public struct CatalogView: Hashable, Sendable {
     private var children: ChildrenView
 
-    public init(owner: UInt32, timers: UInt32, random: SeededRandom) {
-        children = ChildrenView(path: Paths.data, owner: owner, timers: timers, random: random)
+    public init(owner: UInt32, timer: TimerID, random: SeededRandom) {
+        children = ChildrenView(path: Paths.data, owner: owner, timer: timer, random: random)
     }
 
     public var isLoaded: Bool { children.names != nil }
@@ -33,8 +33,8 @@ public struct CatalogView: Hashable, Sendable {
 public struct ServersView: Hashable, Sendable {
     private var registry: RegistryView<ServerRegistration>
 
-    public init(owner: UInt32, timers: UInt32, random: SeededRandom) {
-        registry = RegistryView(path: Paths.server, owner: owner, timers: timers, random: random)
+    public init(owner: UInt32, timer: TimerID, random: SeededRandom) {
+        registry = RegistryView(path: Paths.server, owner: owner, timer: timer, random: random)
     }
 
     public var isLoaded: Bool { registry.isLoaded }
@@ -59,8 +59,8 @@ public struct MasterView: Hashable, Sendable {
 
     public private(set) var record: MasterRecord?
 
-    public init(owner: UInt32, timers: UInt32, random: SeededRandom) {
-        node = DataView(path: Paths.master, owner: owner, timers: timers, random: random)
+    public init(owner: UInt32, timer: TimerID, random: SeededRandom) {
+        node = DataView(path: Paths.master, owner: owner, timer: timer, random: random)
     }
 
     /// Whether it was seen that there is no master, and nothing newer is known.
@@ -101,8 +101,8 @@ public struct RingView: Hashable, Sendable {
     /// The ring of `record`; without tokens where there is none.
     public private(set) var ring = Ring(groups: [])
 
-    public init(owner: UInt32, timers: UInt32, random: SeededRandom) {
-        node = DataView(path: Paths.ring, owner: owner, timers: timers, random: random)
+    public init(owner: UInt32, timer: TimerID, random: SeededRandom) {
+        node = DataView(path: Paths.ring, owner: owner, timer: timer, random: random)
     }
 
     /// Whether the ring was read, or found missing, at least once.

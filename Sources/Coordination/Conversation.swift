@@ -30,10 +30,11 @@ struct Conversation: Hashable, Sendable {
     private var nextPause = Self.firstPause
     private(set) var isPaused = false
 
-    /// `lane` keeps the conversations of one owner apart, `timers` the coordination timers of a node from its others.
-    init(owner: UInt32, lane: UInt8 = 0, timers: UInt32, random: SeededRandom) {
+    /// `lane` keeps the conversations of one owner apart. Timers have the purpose of `timer`, and its instance times 256 plus
+    /// the lane.
+    init(owner: UInt32, lane: UInt8 = 0, timer: TimerID, random: SeededRandom) {
         port = CoordinationPort(owner: owner, lane: lane)
-        timer = TimerID(purpose: timers, instance: UInt64(owner) << 8 | UInt64(lane))
+        self.timer = TimerID(purpose: timer.purpose, instance: timer.instance << 8 | UInt64(lane))
         self.random = random
     }
 

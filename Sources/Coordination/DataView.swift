@@ -28,9 +28,9 @@ struct DataView: Hashable, Sendable {
 
     private(set) var value = Value.unknown
 
-    init(path: String, owner: UInt32, lane: UInt8 = 0, timers: UInt32, random: SeededRandom) {
+    init(path: String, owner: UInt32, lane: UInt8 = 0, timer: TimerID, random: SeededRandom) {
         self.path = path
-        conversation = Conversation(owner: owner, lane: lane, timers: timers, random: random)
+        conversation = Conversation(owner: owner, lane: lane, timer: timer, random: random)
     }
 
     /// Whether nothing newer is known to be there.

@@ -16,13 +16,13 @@ public struct GroupView: Hashable, Sendable {
     /// The last configuration that was read; nil where there is none, or none that can be read.
     public private(set) var config: GroupConfig?
 
-    /// `timers` is the purpose of the timers that pace retries; it may be shared with other machines of this module.
-    public init(group: String, owner: UInt32, timers: UInt32, random: SeededRandom) {
+    /// `timer` paces retries, as that of a `Registration` does.
+    public init(group: String, owner: UInt32, timer: TimerID, random: SeededRandom) {
         self.group = group
         var random = random
-        registry = RegistryView(path: Paths.group(group), owner: owner, lane: 0, timers: timers, random: random.fork())
+        registry = RegistryView(path: Paths.group(group), owner: owner, lane: 0, timer: timer, random: random.fork())
         configNode = DataView(
-            path: Paths.config(ofGroup: group), owner: owner, lane: 2, timers: timers, random: random.fork())
+            path: Paths.config(ofGroup: group), owner: owner, lane: 2, timer: timer, random: random.fork())
     }
 
     /// Whether members and configuration were all read at least once. From then on the view shows something, old or new.

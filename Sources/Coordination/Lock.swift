@@ -57,11 +57,11 @@ public struct Lock: Hashable, Sendable {
     /// - Parameters:
     ///   - parent: path of the node whose children queue up.
     ///   - lane: keeps this lock's requests apart from others of the same owner.
-    ///   - timers: the purpose of the timers that pace its retries.
-    public init(parent: String, owner: UInt32, lane: UInt8 = 0, timers: UInt32, random: SeededRandom) {
+    ///   - timer: paces retries; see `Registration`.
+    public init(parent: String, owner: UInt32, lane: UInt8 = 0, timer: TimerID, random: SeededRandom) {
         self.parent = parent
         var random = random
-        conversation = Conversation(owner: owner, lane: lane, timers: timers, random: random.fork())
+        conversation = Conversation(owner: owner, lane: lane, timer: timer, random: random.fork())
         self.random = random
     }
 

@@ -56,12 +56,13 @@ public struct Registration: Hashable, Sendable {
     private var taken: UInt64 = 0
     private var lastProblem = ""
 
-    /// `timers` is the purpose of the timers that pace retries; it may be shared with other machines of this module.
-    public init(place: Place, owner: UInt32, timers: UInt32, random: SeededRandom) {
+    /// `timer` paces retries. The timers that are set have its purpose, and instances from 256 times its own on, so a
+    /// machine has the purpose to itself, or shares it with machines of other instances.
+    public init(place: Place, owner: UInt32, timer: TimerID, random: SeededRandom) {
         self.place = place
         var random = random
-        conversation = Conversation(owner: owner, lane: 0, timers: timers, random: random.fork())
-        lock = Lock(parent: place.lock, owner: owner, lane: 1, timers: timers, random: random.fork())
+        conversation = Conversation(owner: owner, lane: 0, timer: timer, random: random.fork())
+        lock = Lock(parent: place.lock, owner: owner, lane: 1, timer: timer, random: random.fork())
     }
 
     /// The number of this life; nil until it is registered, and again when the session is gone.

@@ -26,10 +26,10 @@ struct RegistryView<Content: RegistrationContent>: Hashable, Sendable {
     private(set) var malformed: [UInt64] = []
 
     /// Uses the two lanes from `lane` on.
-    init(path: String, owner: UInt32, lane: UInt8 = 0, timers: UInt32, random: SeededRandom) {
+    init(path: String, owner: UInt32, lane: UInt8 = 0, timer: TimerID, random: SeededRandom) {
         var random = random
-        children = ChildrenView(path: path, owner: owner, lane: lane, timers: timers, random: random.fork())
-        conversation = Conversation(owner: owner, lane: lane + 1, timers: timers, random: random.fork())
+        children = ChildrenView(path: path, owner: owner, lane: lane, timer: timer, random: random.fork())
+        conversation = Conversation(owner: owner, lane: lane + 1, timer: timer, random: random.fork())
     }
 
     /// Whether all that was there when last asked is read.
