@@ -1,0 +1,72 @@
+import Coordination
+import Machine
+import Replication
+import Wire
+
+// What ZooKeeper says, offered to every part of the node; each knows its own.
+
+extension DataNode {
+    mutating func coordinated(_ event: CoordinationEvent, now: Instant, into effects: inout Sink) {
+        let change = session.step(event, at: now, into: &effects)
+        switch change {
+        case .expired: leave("the ZooKeeper session expired", into: &effects)
+        case .closed:
+            if phase == .closing {
+                phase = .ended
+                effects.append(.halt(.finished))
+                return
+            }
+        case .established:
+            gate.begin(session: session.token)
+            register(now: now, into: &effects)
+        case .reconnected: primary?.reconnected(into: &effects)
+        case .disconnected, nil: break
+        }
+        if let outcome = registration.step(event, session: session, at: now, into: &effects) {
+            concluded(outcome, now: now, into: &effects)
+        }
+        let viewChanged = view.step(event, session: session, at: now, into: &effects)
+        if ringView.step(event, session: session, at: now, into: &effects), let record = ringView.record {
+            gate.ringRead(record, version: ringView.version)
+        }
+        if viewChanged { evaluate(now: now, into: &effects) }
+        guard case .reply(let id, let reply) = event.kind, event.session == session.token else { return }
+        if let verdict = primary?.coordinated(id, reply, into: &effects) { conclude(verdict, into: &effects) }
+        if gate.replied(id, reply, into: &effects) { ringView.refresh(session: session, at: now, into: &effects) }
+    }
+
+    /// Takes a number for a new life of this store, as soon as ZooKeeper is there.
+    mutating func register(now: Instant, into effects: inout Sink) {
+        guard phase == .running, store.isOpen else { return }
+        let content = StoreRegistration(
+            address: address, store: store.store, whole: true, lineage: store.lineage, last: store.last,
+            keys: store.keyCount > 0, guid: random.uuid()
+        )
+        registration.begin(content: content.bytes, session: session, at: now, into: &effects)
+    }
+
+    private mutating func concluded(_ outcome: Registration.Outcome, now: Instant, into effects: inout Sink) {
+        switch outcome {
+        case .registered(let number):
+            guard phase == .running else { return }
+            self.number = number
+            wasSeen = false
+            follower = Follower(group: group, me: MemberID(store: store.store, number: number))
+            effects.log(
+                .notice, "registered",
+                [
+                    LogField("group", group), LogField("number", number), LogField("store", store.store),
+                    LogField("position", store.last),
+                ]
+            )
+            view.refresh(session: session, at: now, into: &effects)
+            evaluate(now: now, into: &effects)
+        }
+    }
+
+    mutating func coordinationTimerFired(_ timer: TimerID, now: Instant, into effects: inout Sink) {
+        registration.timerFired(timer, session: session, at: now, into: &effects)
+        view.timerFired(timer, session: session, at: now, into: &effects)
+        ringView.timerFired(timer, session: session, at: now, into: &effects)
+    }
+}

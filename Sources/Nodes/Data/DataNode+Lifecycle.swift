@@ -1,0 +1,80 @@
+import Machine
+import Replication
+import Wire
+
+// How a data node begins and ends: store, session, registration; and the reverse.
+
+extension DataNode {
+    mutating func start(now: Instant, into effects: inout Sink) {
+        guard phase == .unstarted else { return }
+        phase = .opening
+        promise = Promise(start: now, lease: options.replication.lease)
+        store.open(into: &effects)
+    }
+
+    mutating func completed(_ completion: DiskCompletion, now: Instant, into effects: inout Sink) {
+        for event in store.completed(completion, into: &effects) {
+            guard phase != .ended else { return }
+            switch event {
+            case .opened: storeOpened(now: now, into: &effects)
+            case .refused(let reason):
+                phase = .ended
+                effects.append(.halt(.refused(reason)))
+            case .failed(let reason): stop(reason, into: &effects)
+            case .synced: break  // The batch's end looks at the durable marks.
+            case .truncated: evaluate(now: now, into: &effects)
+            case .entriesRead(let ticket, let entries):
+                primary?.entriesRead(ticket: ticket, entries, now: now, into: &effects, store: store)
+            case .closed: session.close(into: &effects)
+            }
+        }
+    }
+
+    private mutating func storeOpened(now: Instant, into effects: inout Sink) {
+        guard phase == .opening else { return }
+        phase = .running
+        session.open(at: now, into: &effects)
+    }
+
+    /// The node must not go on: one line for the operator, and the end. A supervisor starts it again.
+    mutating func stop(_ reason: String, into effects: inout Sink) {
+        stepDown("the node must stop", into: &effects)
+        phase = .ended
+        effects.append(.halt(.broken(reason)))
+    }
+
+    // MARK: Shutdown
+
+    mutating func shutdownRequested(now: Instant, into effects: inout Sink) {
+        switch phase {
+        case .unstarted, .opening:
+            phase = .ended
+            effects.append(.halt(.finished))
+        case .running:
+            phase = .draining
+            effects.log(.info, "shutting down", [LogField("group", group), LogField("inFlight", pending.writes.count)])
+            effects.append(.setTimer(Timer.drain, at: now + options.drainTime))
+        case .draining, .closing, .ended: break
+        }
+    }
+
+    /// Nothing is in flight any more, or it has taken too long.
+    mutating func drainEnded(now: Instant, into effects: inout Sink) {
+        switch phase {
+        case .draining:
+            phase = .closing
+            leave("the node is shutting down", into: &effects)
+            effects.append(.setTimer(Timer.drain, at: now + options.drainTime))
+            if store.isRewriting {
+                // The log is left as a crash would leave it, which opening knows how to take.
+                session.close(into: &effects)
+            } else {
+                store.close(into: &effects)
+            }
+        case .closing:
+            phase = .ended
+            effects.append(.halt(.finished))
+        case .unstarted, .opening, .running, .ended: break
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Machine
+import Wire
+
+// What a data node answers. Only a primary in office takes requests, for the keys that its group owns; everybody else says
+// who does.
+
+extension DataNode {
+    mutating func requested(_ request: ClientRequest, call: CallID, now: Instant, into effects: inout Sink) {
+        switch request {
+        case .key(let request, _): take(request, origin: .call(call), now: now, into: &effects)
+        case .status:
+            let message = "this is a data node of group \(group); a server knows the cluster's status"
+            effects.append(.reply(.failed(ClientError(.failedPrecondition, message)), to: call))
+        }
+    }
+
+    /// A request of a client, directly or through a server.
+    mutating func take(_ request: KeyRequest, origin: Origin, now: Instant, into effects: inout Sink) {
+        if let violation = options.limits.violation(of: request) { return origin.answer(.failed(violation), into: &effects) }
+        guard phase == .running else {
+            let state = phase == .opening ? "is opening its store" : "is shutting down"
+            return origin.fail(.unavailable, "this node of group \(group) \(state); nothing was done", into: &effects)
+        }
+        guard let primary else { return refuseAsReplica(origin, into: &effects) }
+        guard primary.isServing else {
+            let message = "group \(group): its primary is taking office in term \(primary.term); nothing was done"
+            return origin.fail(.unavailable, message, into: &effects)
+        }
+        switch gate.admit(request, origin: origin, now: now) {
+        case .admitted: execute(request, origin: origin, now: now, into: &effects)
+        case .refused(let error): origin.answer(.failed(error), into: &effects)
+        case .waits: break
+        }
+    }
+
+    private func refuseAsReplica(_ origin: Origin, into effects: inout Sink) {
+        guard let chosen = view.config?.primary, let registered = view.members[chosen.number], chosen.number != number else {
+            return origin.fail(.unavailable, "group \(group) has no primary; nothing was done", into: &effects)
+        }
+        origin.fail(
+            .failedPrecondition, "not the primary of group \(group); \(registered.address) is; nothing was done",
+            redirect: registered.address, into: &effects
+        )
+    }
+
+    /// Precondition: a primary in office that owns the key.
+    private mutating func execute(_ request: KeyRequest, origin: Origin, now: Instant, into effects: inout Sink) {
+        switch request {
+        case .get(let key):
+            guard pending.reads.count < options.pendingReads else {
+                return origin.fail(
+                    .resourceExhausted, "\(options.pendingReads) reads wait at the primary of group \(group) already", into: &effects
+                )
+            }
+            pending.add(PendingCalls.Read(key: key, arrived: now, origin: origin))
+        case .put(let key, let value): append(.put(key: key, value: value), isDelete: false, origin: origin, into: &effects)
+        case .delete(let key): append(.delete(key: key), isDelete: true, origin: origin, into: &effects)
+        }
+    }
+
+    private mutating func append(_ operation: Operation, isDelete: Bool, origin: Origin, into effects: inout Sink) {
+        guard let primary else { return }
+        let bytes = operation.payloadBytes
+        guard pending.writes.count < options.pendingWrites, pending.writeBytes + bytes <= options.pendingWriteBytes else {
+            return origin.fail(
+                .resourceExhausted,
+                "\(pending.writes.count) writes of \(pending.writeBytes) bytes wait at the primary of group \(group); the limits are "
+                    + "\(options.pendingWrites) and \(options.pendingWriteBytes); nothing was done",
+                into: &effects
+            )
+        }
+        let position = Position(term: primary.term, seq: store.last.seq + 1)
+        store.append(Entry(position: position, operation: operation))
+        pending.add(PendingCalls.Write(seq: position.seq, isDelete: isDelete, bytes: bytes, origin: origin))
+    }
+
+    /// Has the ring proved for requests that wait for it, and takes up those that need wait no more.
+    mutating func proveRing(now: Instant, into effects: inout Sink) {
+        guard let primary, !gate.waiting.isEmpty else { return }
+        for (waiting, admission) in gate.takeReady() {
+            switch admission {
+            case .admitted: execute(waiting.request, origin: waiting.origin, now: now, into: &effects)
+            case .refused(let error): waiting.origin.answer(.failed(error), into: &effects)
+            case .waits: preconditionFailure("what is ready does not wait")
+            }
+        }
+        if gate.batchEnded(isServing: primary.isServing && session.isConnected, into: &effects) {
+            ringView.refresh(session: session, at: now, into: &effects)
+        }
+    }
+}

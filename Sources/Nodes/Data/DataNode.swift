@@ -1,0 +1,183 @@
+import Coordination
+import Machine
+import Replication
+import Storage
+import Wire
+
+/// # A data node
+///
+/// One store of one group, in one process. It opens its log, registers in `/data/[group]`, and does what the group's config
+/// in ZooKeeper says of its present life (store/number): serve as primary, or follow the primary's appends as a standby
+/// or a learner. It never makes itself anything; a restarted node is nothing until it is chosen again.
+///
+/// The life of a node:
+///
+///     opening ── the store opened ──► running ── shutdownRequested ──► draining ── nothing in flight ──► closing ──► ended
+///        │                              │ ▲
+///        │ refused: halt(.refused)      │ │ session expired, or registration gone: steps down, registers as a new life
+///        ▼                              ▼ │
+///      ended ◄── a failed sync ───── (unregistered)
+///
+/// Requests are taken one by one, and let go per batch: one log write and one sync, one append to each store, one look at
+/// the lease for all reads. A read never waits for a sync.
+///
+/// `DataNode+Roles` says who it is, `DataNode+Requests` what it answers, `DataNode+Lifecycle` how it begins and ends.
+public struct DataNode: Node {
+    enum Phase: Hashable, Sendable {
+        case unstarted, opening, running, draining, closing, ended
+    }
+
+    /// Which part of the node asked ZooKeeper.
+    enum Owner {
+        static let registration: UInt32 = 1
+        static let view: UInt32 = 2
+        static let ring: UInt32 = 3
+        static let config: UInt32 = 4
+        static let gate: UInt32 = 5
+    }
+
+    enum Timer {
+        static let session = TimerID(purpose: 1)
+        // These three pace retries; the timers that they set carry instances of their own.
+        static let registration = TimerID(purpose: 2, instance: 1)
+        static let view = TimerID(purpose: 2, instance: 2)
+        static let ring = TimerID(purpose: 2, instance: 3)
+        static let heartbeat = TimerID(purpose: 3)
+        static let promise = TimerID(purpose: 4)
+        static let drain = TimerID(purpose: 5)
+    }
+
+    let group: String
+    let address: Address
+    let options: DataOptions
+    var random: SeededRandom
+    var phase = Phase.unstarted
+
+    var store: LogStore
+    var session: Session
+    var registration: Registration
+    var view: GroupView
+    var ringView: RingView
+
+    /// The number of this life; nil while it is not registered.
+    var number: UInt64?
+    /// Whether the view has shown this life's registration: from then on its absence means that it is gone.
+    var wasSeen = false
+    /// Terms up to this one are over for this life, whatever config still shows.
+    var endedTerm: UInt64 = 0
+    /// What this store has promised to primaries; set when the life begins.
+    var promise = Promise(start: .zero, lease: .zero)
+    /// Takes appends; there while the life is registered.
+    var follower: Follower?
+    /// There while config names this life as primary.
+    var primary: Primary?
+    /// Between two primaries, the way to ZooKeeper for config writes.
+    var configPort = CoordinationPort(owner: Owner.config)
+
+    var gate: RingGate
+    var pending = PendingCalls()
+
+    public init(group: String, address: Address, options: DataOptions = .init(), random: SeededRandom) {
+        self.group = group
+        self.address = address
+        self.options = options
+        self.random = random
+        store = LogStore(options: options.storage, random: self.random.fork())
+        session = Session(timer: Timer.session)
+        registration = Registration(
+            place: .group(group), owner: Owner.registration, timer: Timer.registration, random: self.random.fork()
+        )
+        view = GroupView(group: group, owner: Owner.view, timer: Timer.view, random: self.random.fork())
+        ringView = RingView(owner: Owner.ring, timer: Timer.ring, random: self.random.fork())
+        gate = RingGate(group: group, owner: Owner.gate)
+    }
+
+    public mutating func step(_ event: AviaryEvent, at now: Instant, into effects: inout Sink) {
+        guard phase != .ended else { return }
+        switch event {
+        case .started: start(now: now, into: &effects)
+        case .disk(let completion): completed(completion, now: now, into: &effects)
+        case .coordination(let event): coordinated(event, now: now, into: &effects)
+        case .received(let message, let sender): received(message, from: sender, now: now, into: &effects)
+        case .linkUp: break
+        case .linkDown(let peer): primary?.linkDown(peer)
+        case .requested(let request, let call): requested(request, call: call, now: now, into: &effects)
+        case .cancelled: break  // The entry may be in logs already; its answer is dropped by the driver.
+        case .timerFired(let timer): fired(timer, now: now, into: &effects)
+        case .shutdownRequested: shutdownRequested(now: now, into: &effects)
+        case .batchEnded: batchEnded(now: now, into: &effects)
+        }
+    }
+
+    private mutating func received(_ message: PeerMessage, from sender: Address, now: Instant, into effects: inout Sink) {
+        switch message {
+        case .append(let append): appendReceived(append, from: sender, now: now, into: &effects)
+        case .appendReply(let reply):
+            if let verdict = primary?.replied(reply, store: store, now: now, into: &effects) { conclude(verdict, into: &effects) }
+        case .forward(let id, let request):
+            take(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
+        case .statusQuery(let id): effects.append(.send(.statusReply(id: id, status(at: now)), to: sender))
+        case .forwardReply, .statusReply: break  // Answers to questions that only servers ask.
+        }
+    }
+
+    private mutating func fired(_ timer: TimerID, now: Instant, into effects: inout Sink) {
+        switch timer {
+        case Timer.heartbeat:
+            guard primary != nil else { return }
+            primary?.heartbeat()
+            gate.tick()
+            pending.failReads(before: now - options.readPatience, group: group, into: &effects)
+            gate.failAll(before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
+            effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
+        case Timer.promise: break  // The batch's end looks at the promise.
+        case Timer.drain: drainEnded(now: now, into: &effects)
+        case Timer.session: session.timerFired(timer, at: now, into: &effects)
+        default: coordinationTimerFired(timer, now: now, into: &effects)
+        }
+    }
+
+    /// Lets go of what the batch gathered. Messages of the primary leave before the log's own write begins: its sync and
+    /// those of the standbys run side by side.
+    private mutating func batchEnded(now: Instant, into effects: inout Sink) {
+        if let applied = primary?.batchEnded(store: &store, promise: promise, now: now, into: &effects) {
+            for entry in applied { pending.committed(entry.seq, existed: entry.existed, into: &effects) }
+            if let wakeUp = primary?.wakeUp(promise: promise) { effects.append(.setTimer(Timer.promise, at: wakeUp)) }
+            proveRing(now: now, into: &effects)
+            if !pending.reads.isEmpty, primary?.leaseHolds(at: now) == true {
+                pending.answerReads(into: &effects) { store.value(of: $0) }
+            }
+        } else {
+            follower?.batchEnded(store: store, promise: &promise, now: now, into: &effects)
+        }
+        if phase == .draining, pending.isEmpty { drainEnded(now: now, into: &effects) }
+        if store.isOpen { store.flush(into: &effects) }
+    }
+
+    // MARK: What others can see
+
+    /// What this node knows of itself.
+    public func status(at now: Instant) -> ReplicaStatus {
+        ReplicaStatus(
+            group: group, member: MemberID(store: store.store, number: number ?? 0), role: role, term: store.adoptedTerm,
+            last: store.last, commit: store.commit, keys: UInt64(store.keyCount), leased: primary?.leaseHolds(at: now) ?? false,
+            coordinated: session.isConnected
+        )
+    }
+
+    private var role: ReplicaStatus.Role {
+        guard let number, store.isOpen else { return .starting }
+        if let primary { return primary.isServing ? .primary : .takingOffice }
+        let me = MemberID(store: store.store, number: number)
+        return view.config?.inSync.contains(me) == true ? .standby : .learner
+    }
+
+    /// Whether this node would answer a linearizable read right now.
+    public func isServing(at now: Instant) -> Bool { primary?.leaseHolds(at: now) ?? false }
+
+    /// The committed value of a key as far as this store knows; for tests and tools, not for clients.
+    public func value(of key: [UInt8]) -> [UInt8]? { store.value(of: key) }
+
+    /// Whether the store is open: what it holds has been recovered.
+    public var isOpen: Bool { store.isOpen }
+}

@@ -1,0 +1,163 @@
+import Coordination
+import DequeModule
+import Machine
+import Placement
+import Wire
+
+/// # Which keys a primary answers for
+///
+/// A ring takes groups in until keys may exist, and none after that: the keys that would become the new group's own are
+/// elsewhere, and nothing moves them yet. The line between the two is drawn in ZooKeeper: before its first write a primary
+/// *seals* `/ring`, at the version that it knows. The master adds a group at the version that it knows, and only while the
+/// ring is not sealed; so one of the two fails and looks again.
+///
+/// On a sealed ring ownership is settled, and the check is a local one. On an open ring there is no key anywhere: a read is
+/// answered "not found" as soon as a transaction has proved that the ring which this node knows was still the open one
+/// after the read arrived. (Reading it instead would not do: a lagging ZooKeeper server shows the past.)
+struct RingGate: Sendable {
+    enum Admission: Equatable {
+        case admitted
+        /// The ring is open or not known yet: kept, and given back by `takeReady`.
+        case waits
+        case refused(ClientError)
+    }
+
+    struct Waiting: Hashable, Sendable {
+        var request: KeyRequest
+        var arrived: Instant
+        var origin: Origin
+    }
+
+    private enum Proof: Hashable, Sendable {
+        case sealing(CoordinationID, RingRecord)
+        /// Proves to the first `reads` waiting requests, all reads, that the ring was open.
+        case checking(CoordinationID, reads: Int)
+        /// The outcome is unknown or was a refusal: tried again at the next `tick`, with what was read of the ring until then.
+        case stale
+    }
+
+    static let mostWaiting = 4096
+
+    private let group: String
+    private var port: CoordinationPort
+    private var known: (record: RingRecord, version: Int32)?
+    private var ring = Ring(groups: [])
+    private(set) var waiting: Deque<Waiting> = []
+    private var proof: Proof?
+
+    init(group: String, owner: UInt32) {
+        self.group = group
+        port = CoordinationPort(owner: owner)
+    }
+
+    /// A new session: what was asked on the old one is void.
+    mutating func begin(session: SessionToken) {
+        port.session = session
+        proof = nil
+    }
+
+    /// The ring was read (again).
+    mutating func ringRead(_ record: RingRecord, version: Int32) {
+        guard known.map({ version > $0.version }) ?? true else { return }
+        learn(record, version: version)
+    }
+
+    /// A little time has passed.
+    mutating func tick() { if proof == .stale { proof = nil } }
+
+    private mutating func learn(_ record: RingRecord, version: Int32) {
+        known = (record, version)
+        ring = record.ring
+    }
+
+    mutating func admit(_ request: KeyRequest, origin: Origin, now: Instant) -> Admission {
+        guard let known, known.record.sealed else {
+            guard waiting.count < RingGate.mostWaiting else {
+                return .refused(
+                    ClientError(.resourceExhausted, "\(RingGate.mostWaiting) requests wait for the ring to be sealed already")
+                )
+            }
+            waiting.append(Waiting(request: request, arrived: now, origin: origin))
+            return .waits
+        }
+        return ownership(of: request.key)
+    }
+
+    private func ownership(of key: [UInt8]) -> Admission {
+        let owner = ring.owner(of: key)
+        if owner == group { return .admitted }
+        guard known?.record.contains(group) == true else {
+            return .refused(
+                ClientError(.failedPrecondition, "group \(group) is pending: it registered after keys were written and owns none")
+            )
+        }
+        return .refused(
+            ClientError(.failedPrecondition, "the key belongs to group \(owner ?? "none"), not to \(group); nothing was done")
+        )
+    }
+
+    /// Starts the proof that the waiting requests need. Returns whether the ring must be read again first.
+    mutating func batchEnded(isServing: Bool, into effects: inout Sink) -> Bool {
+        guard isServing, proof == nil, let first = waiting.first else { return false }
+        guard let known else { return true }
+        guard !known.record.sealed else { return false }
+        if first.request.isRead {
+            let reads = waiting.prefix { $0.request.isRead }.count
+            let id = port.request(.multi([.check(path: Paths.ring, version: known.version)]), into: &effects)
+            proof = .checking(id, reads: reads)
+        } else {
+            let sealed = known.record.sealing()
+            let id = port.request(.set(path: Paths.ring, data: sealed.bytes, version: known.version), into: &effects)
+            proof = .sealing(id, sealed)
+        }
+        return false
+    }
+
+    /// Offers a reply. Returns whether the ring must be read again.
+    mutating func replied(_ id: CoordinationID, _ reply: CoordinationReply, into effects: inout Sink) -> Bool {
+        switch proof {
+        case .sealing(id, let sealed):
+            guard case .set(let stat) = reply else {
+                proof = .stale
+                return true
+            }
+            proof = nil
+            learn(sealed, version: stat.version)
+            effects.log(
+                .notice, "ring is sealed: keys are about to be written",
+                [LogField("by", group), LogField("groups", "\(sealed.groups.map(\.name))")]
+            )
+            return false
+        case .checking(id, let reads):
+            guard case .multi = reply else {
+                proof = .stale
+                return true
+            }
+            proof = nil
+            for _ in 0..<min(reads, waiting.count) { waiting.removeFirst().origin.answer(.value(nil), into: &effects) }
+            return false
+        case .sealing, .checking, .stale, nil:
+            return false
+        }
+    }
+
+    /// The requests that need wait no more, in the order of their arrival, each with the verdict on it.
+    mutating func takeReady() -> [(Waiting, Admission)] {
+        guard !waiting.isEmpty, let known, known.record.sealed else { return [] }
+        // Reads whose proof is under way stay out of its count.
+        proof = nil
+        let ready = waiting.map { ($0, ownership(of: $0.request.key)) }
+        waiting.removeAll()
+        return ready
+    }
+
+    /// Nothing that waits here has been executed.
+    mutating func failAll(before instant: Instant?, _ reason: String, into effects: inout Sink) {
+        // Its count of reads is not right any more; a late reply finds no one.
+        if case .checking = proof { proof = nil }
+        while let first = waiting.first, instant.map({ first.arrived < $0 }) ?? true {
+            waiting.removeFirst()
+            first.origin.fail(.unavailable, "\(reason); nothing was done", into: &effects)
+        }
+    }
+}

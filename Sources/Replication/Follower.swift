@@ -1,0 +1,181 @@
+import Machine
+import Storage
+import Wire
+
+/// # The receiving side of replication
+///
+/// A standby or a learner (it does not know which, and need not) takes entries from the primary of its current term into
+/// its log, and acks what is synced.
+///
+/// Promises:
+/// - No ack of a lower term leaves once a term was adopted, and the adoption is durable before the first ack of the term.
+/// - An ack names the last *synced* entry *that passed the check of its predecessor in this term*, never the bare end of the
+///   log: the end may still hold entries that the new primary never had.
+/// - The log is cut only where an entry of a different term stands in an entry's place, and never below the commit mark.
+///
+/// Acks go out once per batch, and again when a sync moved the end of what is verified: a heartbeat's answer (a promise)
+/// never waits for an fsync.
+public struct Follower: Sendable {
+    /// Runs of the log that a mismatch reply carries at most.
+    static let reportedRuns = 4096
+
+    private let group: String
+    private let me: MemberID
+    /// The primary of the current term as far as it has spoken.
+    private(set) public var primary: (member: MemberID, address: Address, term: UInt64)?
+    /// End of what passed the check in the primary's term, synced or not.
+    private var verifiedEnd: UInt64 = 0
+    /// What was told last, so that a sync which moves nothing says nothing.
+    private var told: UInt64 = 0
+    /// The log's write mark that must be durable before anything of this term is acked.
+    private var adoptionMark: UInt64 = 0
+    /// The newest append that is not answered yet.
+    private var owed: (echo: Int64, lease: Nanoseconds, outcome: AppendReply.Outcome)?
+    private var newestEcho: (echo: Int64, lease: Nanoseconds)?
+
+    public init(group: String, me: MemberID) {
+        self.group = group
+        self.me = me
+    }
+
+    /// When the primary was last heard.
+    public private(set) var heardAt: Instant?
+
+    /// What came of an append.
+    public enum Verdict: Equatable {
+        case taken
+        /// Not for this life, malformed, or of a term that is over.
+        case dropped
+        /// This store must not go on: one line for the operator.
+        case broken(String)
+    }
+
+    /// An append arrived. `address` is where its sender can be reached.
+    public mutating func received(
+        _ append: Append, from address: Address, store: inout LogStore, now: Instant, into effects: inout Sink
+    ) -> Verdict {
+        guard append.group == group, append.to == me.number, append.from != me, isWellFormed(append) else { return .dropped }
+        guard append.term >= store.adoptedTerm else {
+            reply(to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .olderTerm, into: &effects)
+            return .dropped
+        }
+        if let known = primary, known.term == append.term, known.member != append.from {
+            effects.log(
+                .error, "append from a second primary of one term was dropped",
+                [LogField("term", append.term), LogField("known", known.member), LogField("sender", append.from)]
+            )
+            return .dropped
+        }
+        if let own = store.lineage, own != append.lineage {
+            reply(
+                to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .otherLineage(own), into: &effects
+            )
+            return .dropped
+        }
+        if store.lineage == nil, store.last.seq > 0 {
+            // Imported data under no lineage: it is nobody's history but its own, and is never overwritten.
+            reply(
+                to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .otherLineage(Lineage("")),
+                into: &effects
+            )
+            return .dropped
+        }
+        if primary?.term != append.term {
+            // While the log is being rewritten nothing can be made durable, a term neither; the primary tries again.
+            guard !store.isRewriting else { return .dropped }
+            follow(append, at: address, store: &store)
+        }
+        primary?.address = address
+        heardAt = now
+        return take(append, store: &store, into: &effects)
+    }
+
+    /// A higher term begins: durably, before anything else of it.
+    private mutating func follow(_ append: Append, at address: Address, store: inout LogStore) {
+        if store.lineage == nil { adoptionMark = store.set(lineage: append.lineage) }
+        if append.term > store.adoptedTerm { adoptionMark = store.adopt(term: append.term) }
+        adoptionMark = max(adoptionMark, store.writeMark)
+        primary = (append.from, address, append.term)
+        verifiedEnd = 0
+        told = 0
+        owed = nil
+        newestEcho = nil
+    }
+
+    private mutating func take(_ append: Append, store: inout LogStore, into effects: inout Sink) -> Verdict {
+        guard !store.isRewriting else {
+            owed = (append.sentAt, append.lease, .busy)
+            return .dropped
+        }
+        guard store.term(at: append.previous.seq) == append.previous.term else {
+            let runs = store.runs.suffix(Follower.reportedRuns)
+            owed = (append.sentAt, append.lease, .mismatch(last: store.last, runs: Array(runs)))
+            return .dropped
+        }
+        for entry in append.entries {
+            if let term = store.term(at: entry.position.seq) {
+                if term == entry.position.term { continue }
+                let keep = entry.position.seq - 1
+                guard keep >= store.commit else {
+                    return .broken(
+                        "primary \(append.from) of term \(append.term) asks for \(entry.position) where the committed entry "
+                            + "\(term):\(entry.position.seq) stands; the commit mark is \(store.commit)"
+                    )
+                }
+                effects.log(
+                    .notice, "log parts from the primary's and is cut",
+                    [
+                        LogField("after", keep), LogField("end", store.last), LogField("term", append.term),
+                        LogField("commit", store.commit),
+                    ]
+                )
+                store.truncate(after: keep, into: &effects)
+                owed = (append.sentAt, append.lease, .busy)
+                return .taken
+            }
+            store.append(entry)
+        }
+        verifiedEnd = max(verifiedEnd, append.previous.seq + UInt64(append.entries.count))
+        let committed = min(append.commit, verifiedEnd)
+        if committed > store.commit { _ = store.commit(through: committed) }
+        owed = (append.sentAt, append.lease, .accepted)
+        newestEcho = (append.sentAt, append.lease)
+        return .taken
+    }
+
+    /// Answers what the batch brought, and tells of what a sync has verified since.
+    public mutating func batchEnded(store: LogStore, promise: inout Promise, now: Instant, into effects: inout Sink) {
+        guard let primary, store.adoptedTerm == primary.term, store.durableMark >= adoptionMark else { return }
+        let verified = min(verifiedEnd, store.durable)
+        if owed == nil, verified > told, let newest = newestEcho { owed = (newest.echo, newest.lease, .accepted) }
+        guard let answer = owed else { return }
+        owed = nil
+        told = verified
+        if answer.outcome == .accepted { promise.give(for: answer.lease, now: now) }
+        reply(
+            to: primary.address, term: primary.term, verified: verified, echo: answer.echo, outcome: answer.outcome,
+            into: &effects
+        )
+    }
+
+    private func reply(
+        to address: Address, term: UInt64, verified: UInt64, echo: Int64, outcome: AppendReply.Outcome, into effects: inout Sink
+    ) {
+        let reply = AppendReply(group: group, term: term, from: me, verified: verified, echo: echo, outcome: outcome)
+        effects.append(.send(.appendReply(reply), to: address))
+    }
+
+    /// Bytes from a peer are outside input: entries must follow each other, and no term may run ahead of the sender's.
+    private func isWellFormed(_ append: Append) -> Bool {
+        guard append.term > 0, append.previous.term <= append.term, append.lease.count >= 0,
+            append.lease <= .seconds(60), (append.previous.seq == 0) == (append.previous == .zero)
+        else { return false }
+        var before = append.previous
+        for entry in append.entries {
+            guard entry.position.seq == before.seq &+ 1, entry.position.term >= before.term, entry.position.term <= append.term
+            else { return false }
+            before = entry.position
+        }
+        return true
+    }
+}

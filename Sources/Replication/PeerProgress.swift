@@ -1,0 +1,67 @@
+import DequeModule
+import Machine
+import Wire
+
+/// What a primary knows of one other registered store of its group.
+struct PeerProgress: Hashable, Sendable {
+    let member: MemberID
+    let address: Address
+
+    /// Whether a common point is known. Until then only heartbeats go there, each naming the end of the log.
+    var isMatched = false
+    /// The first entry that was not sent yet (meaningful once matched).
+    var next: UInt64
+    /// What it has synced and checked in this term.
+    var acked: UInt64 = 0
+    /// When it last accepted something, or when it came to be known.
+    var heardAt: Instant
+    /// When the newest message that it accepted was sent, by this node's clock: its promise runs from there.
+    var promisedFrom: Instant?
+    /// A learner that commits already wait for.
+    var isJoining = false
+    /// Entries under way: the last sequence number of each append and its bytes.
+    private var underWay: Deque<Flight> = []
+    private(set) var bytesUnderWay = 0
+    /// The read of older entries that this peer waits for.
+    var reading: UInt64?
+    /// Holds another history or is otherwise beyond help: told once, left alone.
+    var isAlien = false
+
+    struct Flight: Hashable, Sendable {
+        var last: UInt64
+        var bytes: Int
+    }
+
+    init(member: MemberID, address: Address, next: UInt64, now: Instant) {
+        self.member = member
+        self.address = address
+        self.next = next
+        heardAt = now
+    }
+
+    mutating func sent(through last: UInt64, bytes: Int) {
+        underWay.append(Flight(last: last, bytes: bytes))
+        bytesUnderWay += bytes
+        next = last + 1
+    }
+
+    mutating func accepted(verified: UInt64, sentAt: Instant, now: Instant) {
+        heardAt = now
+        isMatched = true
+        promisedFrom = max(promisedFrom ?? sentAt, sentAt)
+        acked = max(acked, verified)
+        while let first = underWay.first, first.last <= acked {
+            underWay.removeFirst()
+            bytesUnderWay -= first.bytes
+        }
+        next = max(next, acked + 1)
+    }
+
+    /// What was sent after `position` may be lost: send it again.
+    mutating func rewind(to position: UInt64) {
+        next = max(position, acked) + 1
+        underWay.removeAll()
+        bytesUnderWay = 0
+        reading = nil
+    }
+}

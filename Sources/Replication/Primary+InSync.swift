@@ -1,0 +1,93 @@
+import Coordination
+import Machine
+import Storage
+import Wire
+
+// The in-sync set: shrunk by a member that is gone or silent, grown by a learner that has caught up. One change at a time,
+// each in force only when ZooKeeper has taken it.
+
+extension Primary {
+    mutating func adjustInSyncSet(store: LogStore, now: Instant, into effects: inout Sink) {
+        if case .adopting = office { return }
+        let config = writer.config
+        for index in peers.keys.indices where peers.values[index].isJoining {
+            // A joiner that has gone silent must not hold up commits; but one whose growth may be in force does count.
+            let peer = peers.values[index]
+            guard !writer.mayBeInForce.contains(peer.member), isSilent(peer, now: now) else { continue }
+            peers.update(at: index) { $0.isJoining = false }
+        }
+        guard !writer.isBusy else { return }
+        let lost = config.inSync.filter { member in
+            guard member != me else { return false }
+            guard registered.contains(member.number) else { return true }
+            guard let peer = peers[member.number], peer.member == member else {
+                return now - began > options.replicationTimeout
+            }
+            return peer.isAlien || isSilent(peer, now: now)
+        }
+        if !lost.isEmpty { return shrink(away: lost, into: &effects) }
+        guard office == .serving else { return }
+        grow(store: store, now: now, into: &effects)
+    }
+
+    private func isSilent(_ peer: PeerProgress, now: Instant) -> Bool {
+        now - max(peer.heardAt, began) > options.replicationTimeout
+    }
+
+    private mutating func shrink(away lost: [MemberID], into effects: inout Sink) {
+        var next = writer.config
+        next.inSync.removeAll { lost.contains($0) }
+        effects.log(
+            .warning, "shrinking the in-sync set",
+            [
+                LogField("group", group), LogField("term", term), LogField("away", "\(lost.map(\.number))"),
+                LogField("reason", lost.allSatisfy { !registered.contains($0.number) } ? "registration gone" : "no ack in time"),
+            ]
+        )
+        writer.write(next, mustBeRegistered: nil, into: &effects)
+    }
+
+    private mutating func grow(store: LogStore, now: Instant, into effects: inout Sink) {
+        for index in peers.keys.indices {
+            let peer = peers.values[index]
+            guard peer.isMatched, !peer.isAlien, !writer.config.inSync.contains(peer.member), !isSilent(peer, now: now)
+            else { continue }
+            if !peer.isJoining, peer.acked > 0, peer.acked + options.joinDistance >= store.last.seq {
+                peers.update(at: index) { $0.isJoining = true }
+            }
+            // Commits wait for it by now: what it has acked at least up to the commit mark it will not fall behind.
+            guard peers.values[index].isJoining, peer.acked >= store.commit else { continue }
+            var next = writer.config
+            // Another life of the same store has no place beside it.
+            next.inSync.removeAll { $0.store == peer.member.store }
+            next.inSync.append(peer.member)
+            effects.log(
+                .notice, "growing the in-sync set",
+                [LogField("group", group), LogField("term", term), LogField("by", peer.member.number), LogField("acked", peer.acked)]
+            )
+            return writer.write(next, mustBeRegistered: peer.member.number, into: &effects)
+        }
+    }
+
+    mutating func conclude(_ outcome: ConfigWriter.Outcome, into effects: inout Sink) -> Verdict? {
+        switch outcome {
+        case .deposed(let reason):
+            return .deposed(reason)
+        case .refused:
+            for index in peers.keys.indices { peers.update(at: index) { $0.isJoining = false } }
+            return nil
+        case .decided(let config, let version):
+            for index in peers.keys.indices {
+                peers.update(at: index) { if config.inSync.contains($0.member) { $0.isJoining = false } }
+            }
+            effects.log(
+                .info, "in-sync set is in force",
+                [
+                    LogField("group", group), LogField("term", term), LogField("insync", "\(config.inSync.map(\.number))"),
+                    LogField("version", version),
+                ]
+            )
+            return nil
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Machine
+import Storage
+import Wire
+
+// What goes to the other stores, once per batch: new entries, and a heartbeat when one is due. Entries are sent while the
+// local sync runs; a peer that lacks older ones is fed from the log, within a window of bytes.
+
+extension Primary {
+    mutating func sendAll(store: inout LogStore, now: Instant, into effects: inout Sink) {
+        if case .adopting = office { return }
+        for index in peers.keys.indices where !peers.values[index].isAlien {
+            let spoke = feed(peerAt: index, store: &store, now: now, into: &effects)
+            if heartbeatDue, !spoke { send([], toPeerAt: index, store: store, now: now, into: &effects) }
+        }
+        heartbeatDue = false
+    }
+
+    /// Sends what the window allows. Returns whether anything was sent.
+    private mutating func feed(peerAt index: Int, store: inout LogStore, now: Instant, into effects: inout Sink) -> Bool {
+        var spoke = false
+        while peers.values[index].isMatched, peers.values[index].reading == nil,
+            peers.values[index].next <= store.last.seq, peers.values[index].bytesUnderWay < options.windowBytes
+        {
+            let budget = min(options.appendBytes, options.windowBytes - peers.values[index].bytesUnderWay)
+            switch store.entries(from: peers.values[index].next, maxBytes: budget, into: &effects) {
+            case .entries(let entries):
+                guard !entries.isEmpty else { return spoke }
+                send(entries, toPeerAt: index, store: store, now: now, into: &effects)
+                spoke = true
+            case .reading(let ticket):
+                peers.update(at: index) { $0.reading = ticket }
+            }
+        }
+        return spoke
+    }
+
+    mutating func send(
+        _ entries: [Entry], toPeerAt index: Int, store: LogStore, now: Instant, into effects: inout Sink
+    ) {
+        let peer = peers.values[index]
+        let before = min(peer.next - 1, store.last.seq)
+        guard let previousTerm = store.term(at: before) else { return }
+        let append = Append(
+            group: group, lineage: lineage, term: term, from: me, to: peer.member.number,
+            previous: Position(term: previousTerm, seq: before), entries: entries, commit: store.commit,
+            sentAt: now.nanoseconds, lease: options.lease
+        )
+        effects.append(.send(.append(append), to: peer.address))
+        guard let last = entries.last else { return }
+        let bytes = entries.reduce(0) { $0 + $1.operation.payloadBytes + 32 }
+        peers.update(at: index) { $0.sent(through: last.position.seq, bytes: bytes) }
+    }
+}

@@ -1,0 +1,243 @@
+import Coordination
+import Machine
+import Storage
+import Wire
+
+/// # The sending side of replication
+///
+/// The primary of one term: it orders writes, brings them to every other registered store of its group, commits what is
+/// durable on itself *and on every store that counts*, holds the leases that cover reads, and keeps the in-sync set in
+/// ZooKeeper true by shrinking and growing it.
+///
+/// It counts as in-sync: every member of any config that may be in force (`ConfigWriter.mayBeInForce`), and a learner that
+/// is joining. So nothing is acknowledged that a possible successor lacks.
+///
+/// Taking office: the term is made durable, an entry of the new term is appended, every in-sync store is brought to it (one
+/// that does not answer is shrunk away), every promise that this store has ever given runs out; only then it serves. No
+/// growth before.
+///
+/// Sources: Viewstamped Replication Revisited (B. Liskov, J. Cowling, 2012) and Raft (D. Ongaro, 2014) for terms and the log;
+/// Kafka's in-sync replicas for the set that a coordination service holds; PacificA (W. Lin et al., 2008) for the division of
+/// work between config service and group, and for leases from secondaries.
+///
+/// This file holds state and transitions; what is sent is in `Primary+Sending`, the config in `Primary+InSync`.
+public struct Primary: Sendable {
+    public enum Office: Hashable, Sendable {
+        /// The term is not yet durable up to this write mark.
+        case adopting(mark: UInt64)
+        /// Waiting until every in-sync store has the term's first entry.
+        case levelling(first: UInt64)
+        /// Level; waiting for this store's own promises to run out.
+        case waitingForPromises
+        case serving
+    }
+
+    public enum Verdict: Equatable {
+        /// This primary is over: one line that says why.
+        case deposed(String)
+    }
+
+    let group: String
+    let me: MemberID
+    let options: ReplicationOptions
+    public let term: UInt64
+    let lineage: Lineage
+    public internal(set) var office: Office
+    /// Every other registered store, by its number.
+    var peers = SortedMap<UInt64, PeerProgress>()
+    /// All registered numbers of the group.
+    var registered: [UInt64] = []
+    var writer: ConfigWriter
+    /// When this primary began: members that were never heard are given the replication timeout from here.
+    let began: Instant
+    /// Whether the heartbeat of this tick is still to be sent.
+    var heartbeatDue = true
+
+    /// Begins a term. Precondition: `config` names `me` as primary, and the store is open and not rewriting.
+    public init(
+        group: String, me: MemberID, config: GroupConfig, version: Int32, options: ReplicationOptions,
+        port: CoordinationPort, store: inout LogStore, now: Instant
+    ) {
+        precondition(config.primary == me && config.term > 0 && store.isOpen && !store.isRewriting)
+        precondition(store.adoptedTerm <= config.term, "a term is not gone back to")
+        self.group = group
+        self.me = me
+        self.options = options
+        term = config.term
+        lineage = config.lineage
+        writer = ConfigWriter(group: group, me: me, config: config, version: version, port: port)
+        began = now
+        if store.lineage == nil { store.set(lineage: config.lineage) }
+        if store.adoptedTerm < config.term { store.adopt(term: config.term) }
+        office = .adopting(mark: store.writeMark)
+    }
+
+    /// For the next term's config writer.
+    public var port: CoordinationPort { writer.port }
+    public var config: GroupConfig { writer.config }
+    public var configVersion: Int32 { writer.configVersion }
+    public var isServing: Bool { office == .serving }
+
+    // MARK: Events
+
+    /// The group's registrations are now these `numbers`; `members` says what is known of them.
+    public mutating func registered(
+        _ numbers: [UInt64], _ members: SortedMap<UInt64, StoreRegistration>, store: LogStore, now: Instant
+    ) {
+        registered = numbers
+        for number in peers.keys where !numbers.contains(number) { peers[number] = nil }
+        for (number, registration) in members where number != me.number && peers[number] == nil {
+            let member = MemberID(store: registration.store, number: number)
+            // A store of the same identity is a copy of this disk's file, or a life that has not ended: not a replica.
+            if member.store == me.store { continue }
+            peers[number] = PeerProgress(member: member, address: registration.address, next: store.last.seq + 1, now: now)
+        }
+    }
+
+    public mutating func replied(
+        _ reply: AppendReply, store: LogStore, now: Instant, into effects: inout Sink
+    ) -> Verdict? {
+        guard reply.group == group, peers[reply.from.number]?.member == reply.from else { return nil }
+        switch reply.outcome {
+        case .accepted:
+            guard reply.term == term, reply.verified <= store.last.seq, reply.echo <= now.nanoseconds else { return nil }
+            peers.update(reply.from.number) {
+                $0.accepted(verified: reply.verified, sentAt: Instant(nanoseconds: reply.echo), now: now)
+            }
+        case .olderTerm:
+            guard reply.term > term else { return nil }
+            return .deposed("\(reply.from) has heard of term \(reply.term)")
+        case .mismatch(_, let runs):
+            guard reply.term == term else { return nil }
+            let common = CommonPoint.of(own: store.runs, other: runs)
+            peers.update(reply.from.number) {
+                $0.isMatched = true
+                $0.rewind(to: common.seq)
+            }
+        case .busy:
+            guard reply.term == term else { return nil }
+            peers.update(reply.from.number) { $0.rewind(to: $0.acked) }
+        case .otherLineage(let other):
+            let toldBefore = peers.update(reply.from.number) { peer in
+                defer { peer.isAlien = true }
+                return peer.isAlien
+            }
+            guard toldBefore == false else { return nil }
+            effects.log(
+                .error, "store holds another history and cannot join; set its log aside to let it start empty",
+                [
+                    LogField("group", group), LogField("member", reply.from),
+                    LogField("lineage", other.text.isEmpty ? "none (imported data)" : other.text), LogField("expected", lineage),
+                ]
+            )
+        }
+        return nil
+    }
+
+    /// Messages to that address were lost.
+    public mutating func linkDown(_ address: Address) {
+        for index in peers.keys.indices {
+            peers.update(at: index) { if $0.address == address { $0.rewind(to: $0.acked) } }
+        }
+    }
+
+    public mutating func entriesRead(ticket: UInt64, _ entries: [Entry], now: Instant, into effects: inout Sink, store: LogStore) {
+        for index in peers.keys.indices where peers.values[index].reading == ticket {
+            peers.update(at: index) { $0.reading = nil }
+            guard let first = entries.first, first.position.seq == peers.values[index].next else { continue }
+            send(entries, toPeerAt: index, store: store, now: now, into: &effects)
+        }
+    }
+
+    /// Time for a heartbeat; also looks for stores that have gone silent.
+    public mutating func heartbeat() { heartbeatDue = true }
+
+    /// A watch showed the group's config.
+    public mutating func observed(_ config: GroupConfig, version: Int32, into effects: inout Sink) -> Verdict? {
+        guard let outcome = writer.observed(config, version: version) else { return nil }
+        return conclude(outcome, into: &effects)
+    }
+
+    public mutating func reconnected(into effects: inout Sink) { writer.reconnected(into: &effects) }
+
+    public mutating func coordinated(
+        _ id: CoordinationID, _ reply: CoordinationReply, into effects: inout Sink
+    ) -> Verdict? {
+        guard let outcome = writer.replied(id, reply, into: &effects) else { return nil }
+        return conclude(outcome, into: &effects)
+    }
+
+    // MARK: The end of a batch
+
+    /// Lets go of what the batch gathered: commits, office, config changes, messages.
+    /// - Returns: what the newly committed entries did, in order.
+    public mutating func batchEnded(
+        store: inout LogStore, promise: Promise, now: Instant, into effects: inout Sink
+    ) -> [Applied] {
+        enterOffice(store: &store, promise: promise, now: now, into: &effects)
+        let applied = advanceCommit(store: &store)
+        enterOffice(store: &store, promise: promise, now: now, into: &effects)
+        adjustInSyncSet(store: store, now: now, into: &effects)
+        sendAll(store: &store, now: now, into: &effects)
+        return applied
+    }
+
+    private mutating func enterOffice(store: inout LogStore, promise: Promise, now: Instant, into effects: inout Sink) {
+        if case .adopting(let mark) = office, store.durableMark >= mark {
+            let first = store.last.seq + 1
+            store.append(Entry(position: Position(term: term, seq: first), operation: .beginTerm))
+            office = .levelling(first: first)
+        }
+        if case .levelling(let first) = office, store.commit >= first { office = .waitingForPromises }
+        if office == .waitingForPromises, promise.hasRunOut(at: now) {
+            office = .serving
+            effects.log(
+                .notice, "serving as primary",
+                [
+                    LogField("group", group), LogField("term", term), LogField("number", me.number),
+                    LogField("insync", "\(config.inSync.map(\.number))"), LogField("position", store.last),
+                ]
+            )
+        }
+    }
+
+    /// The instant at which waiting for promises may end; nil where nothing is waited for.
+    public func wakeUp(promise: Promise) -> Instant? { office == .waitingForPromises ? promise.until : nil }
+
+    /// Committed is what is durable here and on every store that counts. Inherited entries are committed by the first entry
+    /// of this term, not before: until then an ack of this term may still be missing.
+    private mutating func advanceCommit(store: inout LogStore) -> [Applied] {
+        let first: UInt64
+        switch office {
+        case .adopting: return []
+        case .levelling(let seq): first = seq
+        case .waitingForPromises, .serving: first = 0
+        }
+        var mark = store.durable
+        for member in counting where member != me {
+            mark = min(mark, peers[member.number].flatMap { $0.member == member ? $0.acked : nil } ?? 0)
+        }
+        guard mark > store.commit, mark >= first else { return [] }
+        return store.commit(through: mark)
+    }
+
+    /// Every store without which nothing is committed and no read is answered.
+    var counting: [MemberID] {
+        var members = writer.mayBeInForce
+        for (_, peer) in peers where peer.isJoining && !members.contains(peer.member) { members.append(peer.member) }
+        return members
+    }
+
+    // MARK: Reads
+
+    /// Whether a linearizable read may be answered at `now`: every other store that counts has promised, at or after some
+    /// instant by this clock, not to serve as primary for a lease from there.
+    public func leaseHolds(at now: Instant) -> Bool {
+        guard office == .serving else { return false }
+        return counting.allSatisfy { member in
+            if member == me { return true }
+            guard let peer = peers[member.number], peer.member == member, let from = peer.promisedFrom else { return false }
+            return now < from + options.safeLease
+        }
+    }
+}

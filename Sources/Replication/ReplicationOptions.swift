@@ -1,0 +1,36 @@
+import Machine
+
+/// The times and windows of replication. Every store of a group runs with the same ones.
+public struct ReplicationOptions: Hashable, Sendable {
+    /// How often a primary speaks to every other store, with entries or without.
+    public var heartbeat: Nanoseconds
+    /// L: how long the answer to an append promises not to serve as primary.
+    public var lease: Nanoseconds
+    /// How much clocks of two nodes may drift apart, in percent; taken off the lease at the primary.
+    public var driftPercent: Int64
+    /// An in-sync store that has not acked for this long is shrunk away.
+    public var replicationTimeout: Nanoseconds
+    /// Bytes of entries that may be under way to one store.
+    public var windowBytes: Int
+    /// Bytes of entries in one append (a larger single entry goes alone).
+    public var appendBytes: Int
+    /// A learner with at most this many entries to go is made to count: commits wait for it from then on.
+    public var joinDistance: UInt64
+
+    public init(
+        heartbeat: Nanoseconds = .milliseconds(100), lease: Nanoseconds = .milliseconds(400), driftPercent: Int64 = 5,
+        replicationTimeout: Nanoseconds = .milliseconds(1500), windowBytes: Int = 8 << 20, appendBytes: Int = 1 << 20,
+        joinDistance: UInt64 = 256
+    ) {
+        self.heartbeat = heartbeat
+        self.lease = lease
+        self.driftPercent = driftPercent
+        self.replicationTimeout = replicationTimeout
+        self.windowBytes = windowBytes
+        self.appendBytes = appendBytes
+        self.joinDistance = joinDistance
+    }
+
+    /// What is left of the lease at the primary once the drift allowance is taken off.
+    public var safeLease: Nanoseconds { lease - lease * driftPercent / 100 }
+}
