@@ -1,0 +1,198 @@
+import DequeModule
+import Machine
+import Wire
+
+/// Everything that a log says, as of its last record: what opening rebuilds and what writing carries on.
+struct LogContents: Sendable {
+    var store: StoreID
+    var lineage: Lineage?
+    /// The highest term heard of, in an adopt line or an entry.
+    var adoptedTerm: UInt64 = 0
+    var terms = TermTable()
+    var tail: EntryTail
+    var index = KeyIndex()
+    var marks = OffsetIndex()
+    /// Entries through here are applied to the index.
+    private(set) var commit: UInt64 = 0
+
+    init(store: StoreID, cachedEntryBytes: Int) {
+        self.store = store
+        tail = EntryTail(byteBudget: cachedEntryBytes)
+    }
+
+    var last: Position { terms.last }
+
+    /// Adds the next entry, whose record begins at `offset` after one with the checksum `chain`.
+    mutating func append(_ entry: Entry, offset: Int64, chain: UInt32) {
+        terms.append(entry.position)
+        adoptedTerm = max(adoptedTerm, entry.position.term)
+        marks.note(OffsetIndex.Mark(seq: entry.position.seq, offset: offset, chain: chain))
+        tail.append(entry)
+    }
+
+    /// Applies entries in order through `seq`, which is in the log, and tells for each whether its key existed before.
+    mutating func commit(through seq: UInt64, _ applied: (UInt64, Bool) -> Void) {
+        precondition(seq <= last.seq, "commit \(seq) beyond the end of the log at \(last)")
+        while commit < seq {
+            let existed = index.apply(tail[commit + 1].operation)
+            commit += 1
+            applied(commit, existed)
+        }
+    }
+
+    /// Forgets the entries after `seq`. They were never committed.
+    mutating func truncate(after seq: UInt64) {
+        precondition(seq >= commit, "truncation after \(seq), below the commit mark \(commit)")
+        terms.truncate(after: seq)
+        tail.truncate(after: seq)
+    }
+}
+
+/// Which term made which entries: consecutive runs, oldest first. It comes from entries that are in the log and from nothing
+/// else; a term that was merely heard of makes no claim here.
+struct TermTable: Hashable, Sendable {
+    private(set) var runs: [TermRun] = []
+
+    var last: Position { runs.last.map { Position(term: $0.term, seq: $0.last) } ?? .zero }
+
+    mutating func append(_ position: Position) {
+        precondition(position.seq == last.seq + 1, "entry \(position) cannot follow \(last)")
+        precondition(position.term >= last.term, "entry \(position) is of an older term than \(last)")
+        if let run = runs.last, run.term == position.term {
+            runs[runs.count - 1].last = position.seq
+        } else {
+            runs.append(TermRun(term: position.term, first: position.seq, last: position.seq))
+        }
+    }
+
+    mutating func truncate(after seq: UInt64) {
+        while let run = runs.last, run.first > seq { runs.removeLast() }
+        if let run = runs.last, run.last > seq { runs[runs.count - 1].last = seq }
+    }
+
+    /// The term of an entry; 0 before the first, nil after the last.
+    func term(at seq: UInt64) -> UInt64? {
+        guard seq > 0 else { return 0 }
+        guard seq <= last.seq else { return nil }
+        var low = 0
+        var high = runs.count
+        while low < high {
+            let middle = (low + high) / 2
+            if runs[middle].last < seq { low = middle + 1 } else { high = middle }
+        }
+        return runs[low].term
+    }
+}
+
+/// The newest entries, in memory: all that are not committed, and as many committed ones as fit the budget, for the standbys
+/// that are nearly level.
+struct EntryTail: Sendable {
+    private var entries: Deque<Entry> = []
+    private var bytes = 0
+    private let byteBudget: Int
+
+    /// What an entry weighs beside its key and value.
+    private static let overheadBytes = 64
+
+    init(byteBudget: Int) { self.byteBudget = byteBudget }
+
+    private static func weight(_ entry: Entry) -> Int { entry.operation.payloadBytes + overheadBytes }
+
+    /// The sequence number of the oldest entry here; nil where there is none.
+    var first: UInt64? { entries.first?.position.seq }
+
+    subscript(seq: UInt64) -> Entry {
+        guard let first, seq >= first, seq - first < UInt64(entries.count) else {
+            preconditionFailure("entry \(seq) is not in memory")
+        }
+        return entries[Int(seq - first)]
+    }
+
+    mutating func append(_ entry: Entry) {
+        entries.append(entry)
+        bytes += EntryTail.weight(entry)
+    }
+
+    /// Lets the oldest entries go while the budget is exceeded, through `seq` at most.
+    mutating func trim(through seq: UInt64) {
+        while bytes > byteBudget, let oldest = entries.first, oldest.position.seq <= seq {
+            bytes -= EntryTail.weight(oldest)
+            entries.removeFirst()
+        }
+    }
+
+    mutating func truncate(after seq: UInt64) {
+        while let newest = entries.last, newest.position.seq > seq {
+            bytes -= EntryTail.weight(newest)
+            entries.removeLast()
+        }
+    }
+
+    /// Entries from `seq` on, at least one if there is one, then no more than `maxBytes`; nil where `seq` is not in memory.
+    func entries(from seq: UInt64, maxBytes: Int) -> [Entry]? {
+        guard let first, seq >= first else { return nil }
+        var taken: [Entry] = []
+        var budget = maxBytes
+        for index in Int(seq - first)..<max(Int(seq - first), entries.count) {
+            budget -= EntryTail.weight(entries[index])
+            guard taken.isEmpty || budget >= 0 else { break }
+            taken.append(entries[index])
+        }
+        return taken
+    }
+}
+
+/// The committed state: each key's value, in memory.
+struct KeyIndex: Sendable {
+    private var values = LookupTable<[UInt8], [UInt8]>()
+
+    var count: Int { values.count }
+
+    func value(of key: [UInt8]) -> [UInt8]? { values[key] }
+
+    /// Whether the key existed before.
+    mutating func apply(_ operation: Operation) -> Bool {
+        switch operation {
+        case .put(let key, let value): KeyIndex.exchange(&values[key], value)
+        case .delete(let key): values.removeValue(forKey: key) != nil
+        case .beginTerm: false
+        }
+    }
+
+    private static func exchange(_ slot: inout [UInt8]?, _ value: [UInt8]) -> Bool {
+        let existed = slot != nil
+        slot = value
+        return existed
+    }
+}
+
+/// Where in the file an entry begins: one mark every so many bytes, from which a reader scans on.
+struct OffsetIndex: Sendable {
+    struct Mark: Hashable, Sendable {
+        var seq: UInt64
+        /// Where the entry's record begins.
+        var offset: Int64
+        /// The checksum of the record before it, so that what is read there can be checked.
+        var chain: UInt32
+    }
+
+    static let spacing: Int64 = 1 << 16
+
+    private var marks: [Mark] = []
+
+    mutating func note(_ mark: Mark) {
+        if let newest = marks.last, mark.offset - newest.offset < OffsetIndex.spacing { return }
+        marks.append(mark)
+    }
+
+    /// The nearest mark at or before an entry.
+    func mark(before seq: UInt64) -> Mark? {
+        var low = 0
+        var high = marks.count
+        while low < high {
+            let middle = (low + high) / 2
+            if marks[middle].seq <= seq { low = middle + 1 } else { high = middle }
+        }
+        return low > 0 ? marks[low - 1] : nil
+    }
+}

@@ -1,0 +1,127 @@
+import Machine
+import Wire
+
+/// Writes records of format 2 into a buffer, and keeps the chain of their checksums.
+///
+/// This is on the path of every write: digits and base64 go straight into the buffer, and no text is built.
+struct LogEncoder: Sendable {
+    /// What was encoded and not taken yet.
+    private(set) var bytes: [UInt8] = []
+    /// The checksum of the last record, from which the next one's continues.
+    private(set) var chain: UInt32
+
+    /// An encoder that continues after a record with this checksum; 0 at the start of a file.
+    init(chain: UInt32 = 0) { self.chain = chain }
+
+    /// Takes the bytes encoded so far; the chain goes on.
+    mutating func take() -> [UInt8] {
+        let taken = bytes
+        // A batch resembles the one before it.
+        bytes = []
+        bytes.reserveCapacity(min(taken.count, 1 << 16))
+        return taken
+    }
+
+    mutating func header(_ store: StoreID) {
+        let start = bytes.count
+        bytes += LogFormat.magic
+        decimal(LogFormat.version)
+        space()
+        bytes += store.text.utf8
+        seal(from: start)
+    }
+
+    mutating func entry(_ operation: Operation, _ marks: EntryMarks) {
+        let start = bytes.count
+        switch operation {
+        case .put(let key, let value):
+            Base64.encode(key, onto: &bytes)
+            bytes.append(LogFormat.newline)
+            Base64.encode(value, onto: &bytes)
+            bytes.append(LogFormat.newline)
+            bytes.append(LogFormat.closing)
+        case .delete(let key):
+            Base64.encode(key, onto: &bytes)
+            bytes.append(LogFormat.newline)
+            bytes.append(LogFormat.tombstone)
+            bytes.append(LogFormat.newline)
+            bytes.append(LogFormat.closing)
+        case .beginTerm:
+            word("term")
+        }
+        self.marks(marks)
+        seal(from: start)
+    }
+
+    /// A put or delete whose key and value are already base64, each with its newline: how a rewrite copies.
+    mutating func entry(encoded lines: ArraySlice<UInt8>, _ marks: EntryMarks) {
+        let start = bytes.count
+        bytes += lines
+        bytes.append(LogFormat.closing)
+        self.marks(marks)
+        seal(from: start)
+    }
+
+    mutating func adopt(term: UInt64) {
+        let start = bytes.count
+        word("adopt")
+        field(term)
+        seal(from: start)
+    }
+
+    mutating func lineage(_ lineage: Lineage) {
+        let start = bytes.count
+        word("lineage")
+        space()
+        bytes += PercentEncoding.encode(lineage.text)
+        seal(from: start)
+    }
+
+    mutating func closed(last: UInt64, commit: UInt64) {
+        let start = bytes.count
+        word("closed")
+        field(last)
+        field(commit)
+        seal(from: start)
+    }
+
+    // MARK: Fields
+
+    private mutating func marks(_ marks: EntryMarks) {
+        field(marks.position.term)
+        field(marks.position.seq)
+        field(marks.commit)
+        field(marks.durable)
+    }
+
+    private mutating func word(_ word: StaticString) {
+        bytes.append(LogFormat.control)
+        word.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func space() { bytes.append(LogFormat.space) }
+
+    private mutating func field(_ number: UInt64) {
+        space()
+        decimal(number)
+    }
+
+    private mutating func decimal(_ number: UInt64) {
+        let start = bytes.count
+        var rest = number
+        repeat {
+            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
+            rest = quotient
+        } while rest > 0
+        bytes[start...].reverse()
+    }
+
+    /// Ends a record: a space, the checksum of everything from `start` on, that space included, and a newline.
+    private mutating func seal(from start: Int) {
+        space()
+        chain = bytes.withUnsafeBytes { CRC32.castagnoli.extend(chain, with: UnsafeRawBufferPointer(rebasing: $0[start...])) }
+        for shift in stride(from: UInt32(28), through: 0, by: -4) { bytes.append(Hex.digits[Int(chain >> shift & 15)]) }
+        bytes.append(LogFormat.newline)
+    }
+}

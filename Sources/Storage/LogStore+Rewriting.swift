@@ -1,0 +1,158 @@
+import Machine
+import Wire
+
+/// Disk operations that are performed one after the other, each only after the success of the one before: a rename must not
+/// be under way while the sync before it may still fail.
+struct DiskScript: Sendable {
+    /// What a finished script leads to.
+    enum Sequel: Hashable, Sendable {
+        case locked, listed
+        /// A piece of the file that recovery reads.
+        case scanned(FileName)
+        /// The rollback file has taken the log's name.
+        case renameFinished
+        case created
+        /// An unfinished rewrite of an earlier life is gone.
+        case rollbackRemoved
+        /// A piece of the source of a rewrite was read; its copy was written.
+        case rewriteRead, rewriteWritten
+        /// The copy is synced and has the log's name.
+        case rewritten
+        case opened
+        case closed
+    }
+
+    var running: DiskID?
+    /// The operations after the running one, last first.
+    var rest: [DiskOperation] = []
+    var sequel = Sequel.opened
+    /// `close` was asked for during a rewrite.
+    var closesAfterwards = false
+}
+
+extension LogStore {
+    /// Begins a script. There is one at a time.
+    mutating func run(_ operations: [DiskOperation], then sequel: DiskScript.Sequel, into effects: inout Sink) {
+        precondition(script.running == nil, "two scripts at once")
+        script.rest = operations.reversed()
+        script.sequel = sequel
+        let first = script.rest.removeLast()
+        script.running = requests.request(first, into: &effects)
+    }
+
+    mutating func scriptStepEnded(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
+        script.running = nil
+        if case .failed = result { return scriptFailed(result) }
+        if let next = script.rest.popLast() {
+            script.running = requests.request(next, into: &effects)
+            return []
+        }
+        switch script.sequel {
+        case .locked, .listed, .scanned, .renameFinished, .created, .rollbackRemoved, .opened:
+            return openingStepEnded(script.sequel, result, into: &effects)
+        case .rewriteRead: return rewriteRead(result, into: &effects)
+        case .rewriteWritten: return rewriteReads(into: &effects)
+        case .rewritten: return rewritten(into: &effects)
+        case .closed:
+            phase = .closed
+            return [.closed]
+        }
+    }
+
+    private mutating func scriptFailed(_ result: DiskResult) -> [LogStoreEvent] {
+        switch script.sequel {
+        case .locked: stop(doing: "open the store", result)
+        case .listed: stop(doing: "list the store's files", result)
+        case .scanned, .rewriteRead: stop(doing: "read", result)
+        case .renameFinished, .rewritten: stop(doing: "replace \(options.logName) by \(options.rollbackName)", result)
+        case .rollbackRemoved: stop(doing: "remove \(options.rollbackName)", result)
+        case .created: stop(doing: "create \(options.logName)", result)
+        case .rewriteWritten: stop(doing: "write \(options.rollbackName)", result)
+        case .opened: stop(doing: "open \(options.logName)", result)
+        case .closed: stop(doing: "close \(options.logName)", result)
+        }
+    }
+
+    // MARK: Truncation
+
+    /// Cuts off the entries after `seq`. The facts change at once; the file is rewritten through the rollback file, and until
+    /// `.truncated` no entries are taken.
+    ///
+    /// - Precondition: the store is open and not rewriting; `seq` is in the log and not below the commit mark.
+    public mutating func truncate(after seq: UInt64, into effects: inout Sink) {
+        precondition(phase == .open, "truncation of a store that is \(phase)")
+        precondition(seq <= last.seq, "truncation after \(seq), beyond the end of the log at \(last)")
+        // The copy is made from the file, so everything must be there; the rewrite's own sync covers it.
+        handOver(into: &effects)
+        effects.log(
+            .notice, "log is being truncated",
+            [LogField("after", seq), LogField("entries", last.seq - seq), LogField("last", last)])
+        contents.truncate(after: seq)
+        writing.durable = min(writing.durable, seq)
+        writing.handedSeq = min(writing.handedSeq, seq)
+        if let sync = writing.syncing { writing.syncing?.seq = min(sync.seq, seq) }
+        phase = .rewriting
+        beginRewrite(into: &effects)
+    }
+
+    // MARK: Rewriting
+
+    /// Copies what `contents` says from the log into the rollback file, and puts that in the log's place.
+    mutating func beginRewrite(into effects: inout Sink) {
+        rewrite = LogRewrite(contents, limits: options.limits)
+        _ = rewriteReads(into: &effects)
+    }
+
+    /// Reads the next piece, or, where everything is written, makes the copy durable under the log's name.
+    private mutating func rewriteReads(into effects: inout Sink) -> [LogStoreEvent] {
+        guard let rewrite else { preconditionFailure("no rewrite is under way") }
+        if rewrite.isFinished {
+            run([.sync(.rollback), .rename(.rollback, to: .log), .syncDirectory], then: .rewritten, into: &effects)
+        } else {
+            run(
+                [.read(.log, offset: rewrite.readOffset, length: options.chunkBytes)], then: .rewriteRead, into: &effects)
+        }
+        return []
+    }
+
+    private mutating func rewriteRead(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
+        guard case .data(let bytes) = result else { return stop(doing: "read", result) }
+        if case .wrong(let offset) = rewrite?.absorb(bytes) {
+            return stop("\(options.logName) is damaged at byte \(offset): it was right a moment ago; nothing was changed")
+        }
+        let copied = rewrite?.take() ?? []
+        if copied.isEmpty { return rewriteReads(into: &effects) }
+        run([.append(.rollback, copied)], then: .rewriteWritten, into: &effects)
+        return []
+    }
+
+    private mutating func rewritten(into effects: inout Sink) -> [LogStoreEvent] {
+        guard let rewrite else { preconditionFailure("no rewrite is under way") }
+        self.rewrite = nil
+        contents.marks = rewrite.marks
+        writing.encoder = LogEncoder(chain: rewrite.encoder.chain)
+        writing.end = rewrite.takenBytes
+        writing.durable = last.seq
+        writing.handedSeq = last.seq
+        writing.appending.removeAll()
+        writing.syncing = nil
+        writing.closedAtCommit = rewrite.commit
+        if phase == .opening { return openingStepEnded(.opened, .done, into: &effects) }
+
+        // What was handed over before the rewrite is in the copy; what came since is written now.
+        writing.durableMark = writing.handedMark
+        if writing.owesLineage, let lineage { writing.encoder.lineage(lineage) }
+        if writing.owesTerm { writing.encoder.adopt(term: adoptedTerm) }
+        writing.owesLineage = false
+        writing.owesTerm = false
+        phase = .open
+        contents.tail.trim(through: commit)
+        let events = readsResume(into: &effects)
+        if script.closesAfterwards {
+            close(into: &effects)
+        } else {
+            flush(into: &effects)
+        }
+        return [.truncated] + events
+    }
+}

@@ -1,0 +1,164 @@
+import DequeModule
+import Machine
+import Wire
+
+/// What was written, handed to the disk, and synced. Each step may lag behind the one before.
+struct LogWriting: Sendable {
+    struct Sync: Sendable {
+        var id: DiskID
+        var mark: UInt64
+        var seq: UInt64
+    }
+
+    var encoder = LogEncoder()
+    /// Where the file ends once everything handed over is written.
+    var end: Int64 = 0
+    var writeMark: UInt64 = 0
+    /// What the appends so far cover.
+    var handedMark: UInt64 = 0
+    var handedSeq: UInt64 = 0
+    var appending: Deque<DiskID> = []
+    var syncing: Sync?
+    var durableMark: UInt64 = 0
+    var durable: UInt64 = 0
+    /// The file ends with a `%closed` line that says this commit mark.
+    var closedAtCommit: UInt64?
+    /// A term or lineage came during a rewrite, and is written after it.
+    var owesTerm = false
+    var owesLineage = false
+
+    /// The file's end once everything encoded is written.
+    var encodedEnd: Int64 { end + Int64(encoder.bytes.count) }
+}
+
+extension LogStore {
+    /// Adds the next entry. It is written at the next `flush`, and synced when `durable` says so.
+    ///
+    /// - Precondition: the store is open and not rewriting; the sequence number follows `last`, and the term is not older.
+    public mutating func append(_ entry: Entry) {
+        precondition(phase == .open || phase == .stopped, "append to a store that is \(phase)")
+        let marks = EntryMarks(position: entry.position, commit: commit, durable: durable)
+        contents.append(entry, offset: writing.encodedEnd, chain: writing.encoder.chain)
+        writing.encoder.entry(entry.operation, marks)
+        writing.writeMark += 1
+    }
+
+    /// Remembers the highest term heard of. An older one changes nothing. Once `durableMark` reaches the mark that is
+    /// returned, the term is synced.
+    ///
+    /// - Precondition: the store is open (a rewrite may be under way).
+    @discardableResult
+    public mutating func adopt(term: UInt64) -> UInt64 {
+        precondition(isOpen || phase == .stopped, "adopting a term in a store that is \(phase)")
+        guard term > contents.adoptedTerm else { return writing.writeMark }
+        contents.adoptedTerm = term
+        writing.writeMark += 1
+        if isRewriting {
+            writing.owesTerm = true
+        } else {
+            writing.encoder.adopt(term: term)
+        }
+        return writing.writeMark
+    }
+
+    /// Remembers the history that the store belongs to. Once `durableMark` reaches the mark that is returned, it is synced.
+    ///
+    /// - Precondition: the store is open (a rewrite may be under way). The lineage has at most 170 bytes.
+    @discardableResult
+    public mutating func set(lineage: Lineage) -> UInt64 {
+        precondition(isOpen || phase == .stopped, "setting the lineage of a store that is \(phase)")
+        precondition(lineage.text.utf8.count <= LogFormat.lineageLimit / 3, "a lineage of \(lineage.text.utf8.count) bytes")
+        guard lineage != contents.lineage else { return writing.writeMark }
+        contents.lineage = lineage
+        writing.writeMark += 1
+        if isRewriting {
+            writing.owesLineage = true
+        } else {
+            writing.encoder.lineage(lineage)
+        }
+        return writing.writeMark
+    }
+
+    /// Hands everything gathered since the last call to the disk in one write, and asks for a sync unless one is running; the
+    /// next one begins when that ends. To be called at the end of each batch.
+    public mutating func flush(into effects: inout Sink) {
+        guard phase == .open else { return }
+        handOver(into: &effects)
+        syncIfNeeded(into: &effects)
+    }
+
+    mutating func handOver(into effects: inout Sink) {
+        guard !writing.encoder.bytes.isEmpty else { return }
+        let bytes = writing.encoder.take()
+        writing.end += Int64(bytes.count)
+        writing.handedMark = writing.writeMark
+        writing.handedSeq = last.seq
+        writing.closedAtCommit = nil
+        writing.appending.append(requests.request(.append(.log, bytes), into: &effects))
+    }
+
+    mutating func syncIfNeeded(into effects: inout Sink) {
+        guard writing.syncing == nil, writing.durableMark < writing.handedMark else { return }
+        let id = requests.request(.sync(.log), into: &effects)
+        writing.syncing = LogWriting.Sync(id: id, mark: writing.handedMark, seq: writing.handedSeq)
+    }
+
+    mutating func appendEnded(_ result: DiskResult) -> [LogStoreEvent] {
+        writing.appending.removeFirst()
+        guard case .done = result else { return stop(doing: "write", result) }
+        return []
+    }
+
+    mutating func syncEnded(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
+        guard case .done = result, let sync = writing.syncing else { return stop(doing: "sync", result) }
+        writing.syncing = nil
+        writing.durableMark = max(writing.durableMark, sync.mark)
+        writing.durable = max(writing.durable, min(sync.seq, last.seq))
+        contents.tail.trim(through: min(commit, durable))
+        switch phase {
+        case .open: syncIfNeeded(into: &effects)
+        // The rewrite ends with a sync of its own.
+        case .rewriting: break
+        case .closing: closeIfSynced(into: &effects)
+        case .unopened, .opening, .closed, .stopped: preconditionFailure("a sync ended while \(phase)")
+        }
+        return [.synced]
+    }
+
+    // MARK: Closing
+
+    /// Syncs everything and ends the file with `%closed`, so that it opens again without being written anew; answered by
+    /// `.closed`. Waits for a rewrite to end.
+    ///
+    /// - Returns: false where the store is not open: there is nothing to close and no answer.
+    @discardableResult
+    public mutating func close(into effects: inout Sink) -> Bool {
+        switch phase {
+        case .open:
+            phase = .closing
+            handOver(into: &effects)
+            closeIfSynced(into: &effects)
+            return true
+        case .rewriting:
+            script.closesAfterwards = true
+            return true
+        case .closing: return true
+        case .unopened, .opening, .closed, .stopped: return false
+        }
+    }
+
+    /// The line is written only after everything before it is synced, so that it is true wherever it is seen, even if it is
+    /// never synced itself.
+    mutating func closeIfSynced(into effects: inout Sink) {
+        guard writing.durableMark == writing.writeMark, writing.syncing == nil else {
+            syncIfNeeded(into: &effects)
+            return
+        }
+        var operations: [DiskOperation] = []
+        if writing.closedAtCommit != commit {
+            writing.encoder.closed(last: last.seq, commit: commit)
+            operations.append(.append(.log, writing.encoder.take()))
+        }
+        run(operations + [.sync(.log)], then: .closed, into: &effects)
+    }
+}
