@@ -1,0 +1,234 @@
+import Machine
+import Wire
+
+/// # The master's work
+///
+/// From the election until the session ends or another server is elected. It watches every group (`GroupView`), decides
+/// what each needs (`GroupPlan`), and does it in transactions:
+///
+/// - Every one begins with a check of `/server/epoch` at the version of this mastership. If that fails, another server was
+///   elected: this mastership is over (`deposed`), and nothing of the transaction was done.
+/// - The replacement of a primary proves that the old one's registration is gone *at the moment of the transaction*, by
+///   creating and deleting its node; and checks that the new one's is there.
+/// - Configurations change at the version that was read, the ring likewise.
+///
+/// One transaction per group is under way at a time, and one that touches the ring. After each, whatever became of it,
+/// the group is read again before anything else is decided. So an unknown outcome needs no memory: what comes of it shows
+/// as a new version, and a transaction that comes late fails at the version or the epoch.
+public struct Mastership: Hashable, Sendable {
+    /// A transaction that is under way.
+    private struct Transaction: Hashable {
+        var id: CoordinationID
+        var touchesRing: Bool
+        /// To log when it is done.
+        var member: MemberID
+        var term: UInt64
+        var isBootstrap: Bool
+    }
+
+    private struct Pause: Hashable {
+        var until: Instant
+        var next: Nanoseconds
+    }
+
+    private static let firstPause = Nanoseconds.milliseconds(20)
+    private static let longestPause = Nanoseconds.seconds(2)
+
+    /// The version of `/server/epoch` that this mastership stands on.
+    public let epoch: Int32
+    private let virtualNodes: Int
+    private let timer: TimerID
+    private var port: CoordinationPort
+    private var random: SeededRandom
+    private var transactions = SortedMap<String, Transaction>()
+    private var pauses = SortedMap<String, Pause>()
+    /// What was last logged of each group, so that a change is logged once.
+    private var problems = SortedMap<String, String>()
+    private var absent = SortedMap<String, [MemberID]>()
+
+    /// True once a write failed because another server had been elected. Then nothing more is done.
+    public private(set) var isDeposed = false
+
+    /// - Parameters:
+    ///   - epoch: as the election gave it.
+    ///   - port: of this part of the node; hand the port of one mastership on to the next, so that no late reply is
+    ///     taken for another's.
+    ///   - virtualNodes: with which groups enter the ring.
+    public init(
+        epoch: Int32, port: CoordinationPort, session: Session, timer: TimerID, virtualNodes: Int, random: SeededRandom
+    ) {
+        self.epoch = epoch
+        self.port = port
+        self.port.session = session.token
+        self.timer = timer
+        self.virtualNodes = virtualNodes
+        self.random = random
+    }
+
+    /// The port, for the next mastership.
+    public var usedPort: CoordinationPort { port }
+
+    /// Looks at every group and does what is needed. To be called after views changed, and after a timer or a reply of this
+    /// mastership.
+    public mutating func review(
+        _ groups: SortedMap<String, GroupView>, ring: RingView, session: Session, at now: Instant, into sink: inout Sink
+    ) {
+        guard !isDeposed, session.isConnected, session.token == port.session else { return }
+        for (name, view) in groups where view.isCurrent(session) {
+            report(name, view, into: &sink)
+            guard transactions[name] == nil, pauses[name].map({ $0.until <= now }) ?? true else { continue }
+            carryOut(GroupPlan(view), for: view, ring: ring, session: session, into: &sink)
+        }
+        for name in problems.keys where groups[name] == nil { problems[name] = nil }
+        for name in pauses.keys where groups[name] == nil { pauses[name] = nil }
+        for name in absent.keys where groups[name] == nil { absent[name] = nil }
+    }
+
+    /// Offers an event. The groups and the ring that a finished transaction touched are read again.
+    public mutating func step(
+        _ event: CoordinationEvent, groups: inout SortedMap<String, GroupView>, ring: inout RingView, session: Session,
+        at now: Instant, into sink: inout Sink
+    ) {
+        guard case .reply(let id, let reply) = event.kind,
+            let name = transactions.first(where: { $0.1.id == id })?.0, let transaction = transactions[name]
+        else { return }
+        transactions[name] = nil
+        switch reply {
+        case .multi:
+            pauses[name] = nil
+            announce(transaction, group: name, into: &sink)
+        case .failed(let error, let operations):
+            if !error.isOutcomeUnknown, let first = operations.first, first == .badVersion || first == .noNode {
+                isDeposed = true
+                sink.log(.warning, "no longer master: another server was elected", [LogField("epoch", epoch)])
+                return
+            }
+            sink.log(
+                .info, "a change of the group did not go through, looking again",
+                [LogField("group", name), LogField("error", "\(error)")]
+            )
+            pause(name, at: now, into: &sink)
+        case .created, .deleted, .set, .data, .existence, .children, .synced:
+            pause(name, at: now, into: &sink)
+        }
+        groups.update(name) { $0.refresh(session: session, at: now, into: &sink) }
+        if transaction.touchesRing { ring.refresh(session: session, at: now, into: &sink) }
+    }
+
+    /// Whether the timer was this machine's: then `review` is due.
+    public func timerFired(_ timer: TimerID) -> Bool { timer == self.timer }
+
+    private mutating func pause(_ name: String, at now: Instant, into sink: inout Sink) {
+        let next = pauses[name]?.next ?? Self.firstPause
+        let jitter = Nanoseconds(Int64(random.next(upperBound: UInt64(next.count))))
+        pauses[name] = Pause(until: now + next + jitter, next: min(next * 2, Self.longestPause))
+        let due = pauses.values.map(\.until).filter { $0 > now }.min() ?? now
+        sink.append(.setTimer(timer, at: due))
+    }
+}
+
+// MARK: - Transactions
+
+extension Mastership {
+    private mutating func carryOut(
+        _ plan: GroupPlan, for view: GroupView, ring: RingView, session: Session, into sink: inout Sink
+    ) {
+        switch plan {
+        case .settled, .stuck: break
+        case .bootstrap(let member, let isImported):
+            guard ring.isCurrent(session), !transactions.contains(where: { $0.1.touchesRing }) else { return }
+            guard ring.record != nil || !ring.exists else { return }
+            bootstrap(view.group, member, isImported: isImported, ring: ring, into: &sink)
+        case .replace(let old, let new, let inSync):
+            guard let config = view.config else { return }
+            let next = GroupConfig(lineage: config.lineage, term: config.term + 1, primary: new, inSync: inSync)
+            replace(view.group, old: old, next: next, new: new, version: view.configVersion, into: &sink)
+        }
+    }
+
+    private mutating func bootstrap(
+        _ group: String, _ member: MemberID, isImported: Bool, ring: RingView, into sink: inout Sink
+    ) {
+        let config = GroupConfig(lineage: Lineage(random.uuid()), term: 1, primary: member, inSync: [member])
+        var operations: [MultiOperation] = [
+            .check(path: Paths.serverEpoch, version: epoch),
+            .check(path: Paths.member(member.number, ofGroup: group), version: -1),
+            .create(path: Paths.config(ofGroup: group), data: config.bytes, mode: .persistent),
+            .set(path: Paths.primary(ofGroup: group), data: config.primaryBytes, version: -1),
+        ]
+        let entry = entryToRing(of: group, isImported: isImported, ring)
+        if let entry { operations.append(entry) }
+        send(operations, group, member, term: 1, touchesRing: entry != nil, isBootstrap: true, into: &sink)
+    }
+
+    /// How the ring changes when the group gets its first primary; nil where the group stays outside, pending.
+    ///
+    /// An empty group may enter as long as the ring is open. One that brings keys may only be the first, and closes it.
+    private func entryToRing(of group: String, isImported: Bool, _ ring: RingView) -> MultiOperation? {
+        let record = ring.record ?? RingRecord(version: 0, sealed: false, groups: [])
+        guard !record.sealed, !record.contains(group), record.groups.count < RingRecord.mostGroups else { return nil }
+        guard !isImported || record.groups.isEmpty else { return nil }
+        let next = record.adding(group, virtualNodes: virtualNodes, sealed: isImported)
+        if ring.exists { return .set(path: Paths.ring, data: next.bytes, version: ring.version) }
+        return .create(path: Paths.ring, data: next.bytes, mode: .persistent)
+    }
+
+    private mutating func replace(
+        _ group: String, old: MemberID?, next: GroupConfig, new: MemberID, version: Int32, into sink: inout Sink
+    ) {
+        precondition(version >= 0, "a configuration that was read has a version, and -1 would match any")
+        precondition(!next.inSync.isEmpty && next.inSync.contains(new), "the in-sync set is never written without the primary")
+        var operations: [MultiOperation] = [.check(path: Paths.serverEpoch, version: epoch)]
+        if let old {
+            // Fails where the node exists when the transaction is applied, whatever was read before: the proof of absence.
+            let path = Paths.member(old.number, ofGroup: group)
+            operations += [.create(path: path, data: [], mode: .persistent), .delete(path: path, version: -1)]
+        }
+        operations += [
+            .check(path: Paths.member(new.number, ofGroup: group), version: -1),
+            .set(path: Paths.config(ofGroup: group), data: next.bytes, version: version),
+            .set(path: Paths.primary(ofGroup: group), data: next.primaryBytes, version: -1),
+        ]
+        send(operations, group, new, term: next.term, touchesRing: false, isBootstrap: false, into: &sink)
+    }
+
+    private mutating func send(
+        _ operations: [MultiOperation], _ group: String, _ member: MemberID, term: UInt64, touchesRing: Bool,
+        isBootstrap: Bool, into sink: inout Sink
+    ) {
+        let id = port.request(.multi(operations), into: &sink)
+        transactions[group] = Transaction(
+            id: id, touchesRing: touchesRing, member: member, term: term, isBootstrap: isBootstrap)
+    }
+}
+
+// MARK: - What people hear
+
+extension Mastership {
+    private func announce(_ transaction: Transaction, group: String, into sink: inout Sink) {
+        let event = transaction.isBootstrap ? "group formed" : "primary replaced"
+        let fields = [
+            LogField("group", group), LogField("primary", transaction.member), LogField("term", transaction.term),
+            LogField("inRing", transaction.isBootstrap ? (transaction.touchesRing ? "entered" : "pending") : "unchanged"),
+        ]
+        sink.log(.notice, event, fields)
+    }
+
+    /// Logs what changed: a group that is stuck or is so no longer, and in-sync stores that went.
+    private mutating func report(_ name: String, _ view: GroupView, into sink: inout Sink) {
+        let problem = GroupPlan(view).problem
+        if problem != problems[name] {
+            if let problem {
+                sink.log(.error, "group has no primary", [LogField("group", name), LogField("problem", problem)])
+            } else {
+                sink.log(.notice, "group can go on", [LogField("group", name)])
+            }
+            problems[name] = problem
+        }
+        let gone = (view.config?.inSync ?? []).filter { !view.isRegistered($0.number) && $0 != view.config?.primary }
+        for member in gone where absent[name]?.contains(member) != true {
+            sink.log(.warning, "in-sync standby is gone", [LogField("group", name), LogField("member", member)])
+        }
+        absent[name] = gone.isEmpty ? nil : gone
+    }
+}
