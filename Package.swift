@@ -133,6 +133,7 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["GRPCAdapter", "ZooKeeperAdapter", "Machine", "Wire", "TestSupport"],
+            exclude: ["python"],
             swiftSettings: swift6
         ),
     ]
