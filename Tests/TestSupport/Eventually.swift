@@ -1,6 +1,7 @@
 /// A condition that did not come true in time.
 public struct TimedOut: Error, CustomStringConvertible {
     public let description: String
+    public init(description: String) { self.description = description }
 }
 
 /// Waits until `condition` is true. The bound is generous: it is there to end a broken test, not to measure anything.
