@@ -173,7 +173,7 @@ public struct Primary: Sendable {
     /// - Returns: what the newly committed entries did, in order.
     public mutating func batchEnded(
         store: inout LogStore, promise: Promise, now: Instant, into effects: inout Sink
-    ) -> [Applied] {
+    ) -> [LogStore.Applied] {
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
         let applied = advanceCommit(store: &store)
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
@@ -206,7 +206,7 @@ public struct Primary: Sendable {
 
     /// Committed is what is durable here and on every store that counts. Inherited entries are committed by the first entry
     /// of this term, not before: until then an ack of this term may still be missing.
-    private mutating func advanceCommit(store: inout LogStore) -> [Applied] {
+    private mutating func advanceCommit(store: inout LogStore) -> [LogStore.Applied] {
         let first: UInt64
         switch office {
         case .adopting: return []
