@@ -39,6 +39,8 @@ public struct ServersView: Hashable, Sendable {
 
     public var isLoaded: Bool { registry.isLoaded }
 
+    public func isCurrent(_ session: Session) -> Bool { registry.isCurrent(session) }
+
     /// What the registered servers said of themselves, by number.
     public var servers: SortedMap<UInt64, ServerRegistration> { registry.members }
 
@@ -63,7 +65,10 @@ public struct MasterView: Hashable, Sendable {
         node = DataView(path: Paths.master, owner: owner, timer: timer, random: random)
     }
 
-    /// Whether it was seen that there is no master, and nothing newer is known.
+    /// Whether it was read, or found missing, and no change was announced since.
+    public func isCurrent(_ session: Session) -> Bool { node.isCurrent(session) && node.value != .unknown }
+
+    /// Whether there is no master as far as is known, and no change was announced since.
     public func isVacant(_ session: Session) -> Bool { node.value == .missing && node.isCurrent(session) }
 
     /// Whether the master's node belongs to this session.

@@ -10,6 +10,8 @@ import Wire
 /// The node offers every coordination event to `step`; the view starts at the first one, and keeps itself current.
 public struct GroupView: Hashable, Sendable {
     public let group: String
+    /// Whose requests are this view's.
+    public let owner: UInt32
     private var registry: RegistryView<StoreRegistration>
     private var configNode: DataView
 
@@ -19,6 +21,7 @@ public struct GroupView: Hashable, Sendable {
     /// `timer` paces retries, as that of a `Registration` does.
     public init(group: String, owner: UInt32, timer: TimerID, random: SeededRandom) {
         self.group = group
+        self.owner = owner
         var random = random
         registry = RegistryView(path: Paths.group(group), owner: owner, lane: 0, timer: timer, random: random.fork())
         configNode = DataView(

@@ -1,0 +1,119 @@
+import Machine
+import Wire
+
+/// The key requests that a server has taken and not answered. Each leaves the table with its answer, so none is answered
+/// twice.
+struct RequestTable: Sendable {
+    enum State: Hashable, Sendable {
+        /// Certainly not happened: waits for a primary that takes it, and is tried again at `retryAt`.
+        case parked(retryAt: Instant)
+        /// Sent to this primary, no answer yet.
+        case sent(to: Address)
+    }
+
+    struct Entry: Hashable, Sendable {
+        let call: CallID
+        let request: KeyRequest
+        let deadline: Instant
+        var state: State
+        /// Set when the request was parked for the first time: then it is answered by this time, one way or the other.
+        var giveUp: Instant?
+        /// Why it could not be done yet.
+        var refusal = ""
+
+        init(call: CallID, request: KeyRequest, deadline: Instant) {
+            self.call = call
+            self.request = request
+            self.deadline = deadline
+            state = .parked(retryAt: deadline)
+        }
+
+        var isParked: Bool {
+            switch state {
+            case .parked: true
+            case .sent: false
+            }
+        }
+
+        /// When something is to be done about this entry, if nothing happens before.
+        var due: Instant {
+            switch state {
+            case .parked(let retryAt): min(deadline, giveUp ?? deadline, retryAt)
+            case .sent: deadline
+            }
+        }
+    }
+
+    /// Entries by slot, so that they can be walked in an order that is the same on every run.
+    private var slots: [(id: UInt64, entry: Entry)?] = []
+    private var free: [Int] = []
+    private var slotOf = LookupTable<UInt64, Int>()
+    private var idOf = LookupTable<CallID, UInt64>()
+    private var nextID: UInt64
+    /// No entry is due before this; nil where none ever is.
+    private(set) var earliestDue: Instant?
+
+    /// Starts the identities at a random point: an answer to a forward of an earlier life of this address must not be
+    /// taken for one of this.
+    init(random: inout SeededRandom) { nextID = random.next() }
+
+    var count: Int { slotOf.count }
+    var isEmpty: Bool { slotOf.isEmpty }
+
+    subscript(id: UInt64) -> Entry? { slotOf[id].flatMap { slots[$0]?.entry } }
+
+    /// An identity that no message of this life has carried.
+    mutating func freshID() -> UInt64 {
+        nextID &+= 1
+        return nextID
+    }
+
+    /// nil where the call is in the table already.
+    mutating func insert(_ entry: Entry) -> UInt64? {
+        guard idOf[entry.call] == nil else { return nil }
+        let id = freshID()
+        let slot: Int
+        if let reused = free.popLast() {
+            slot = reused
+            slots[slot] = (id, entry)
+        } else {
+            slot = slots.count
+            slots.append((id, entry))
+        }
+        slotOf[id] = slot
+        idOf[entry.call] = id
+        note(due: entry.due)
+        return id
+    }
+
+    mutating func update(_ id: UInt64, _ body: (inout Entry) -> Void) {
+        guard let slot = slotOf[id], var found = slots[slot] else { return }
+        body(&found.entry)
+        slots[slot] = found
+        note(due: found.entry.due)
+    }
+
+    @discardableResult
+    mutating func remove(_ id: UInt64) -> Entry? {
+        guard let slot = slotOf.removeValue(forKey: id), let found = slots[slot] else { return nil }
+        slots[slot] = nil
+        free.append(slot)
+        idOf.removeValue(forKey: found.entry.call)
+        return found.entry
+    }
+
+    mutating func remove(call: CallID) { idOf[call].map { _ = remove($0) } }
+
+    /// The identities of the entries for which the condition holds.
+    func ids(where condition: (Entry) -> Bool) -> [UInt64] {
+        slots.compactMap { slot in slot.flatMap { condition($0.entry) ? $0.id : nil } }
+    }
+
+    /// Finds out when the next entry is due. Looks at all of them; between two of these `earliestDue` is kept low enough.
+    mutating func findEarliestDue() {
+        earliestDue = nil
+        for slot in slots { if let slot { note(due: slot.entry.due) } }
+    }
+
+    private mutating func note(due: Instant) { earliestDue = min(earliestDue ?? due, due) }
+}

@@ -1,0 +1,170 @@
+import Coordination
+import Machine
+import Wire
+
+// What a server does with ZooKeeper: it registers, watches, stands for election, and manages groups as master.
+
+extension ServerNode {
+    mutating func coordinated(_ event: CoordinationEvent, at now: Instant, into effects: inout Sink) {
+        if let change = session.step(event, at: now, into: &effects) { sessionChanged(change, at: now, into: &effects) }
+        guard phase != .ended else { return }
+        switch event.kind {
+        case .reply(let id, _):
+            if id.owner >= Owner.firstGroup {
+                offerToGroups(event, only: id.owner, at: now, into: &effects)
+            } else {
+                offer(event, at: now, into: &effects)
+            }
+        case .connected, .disconnected, .expired, .closed, .watchFired:
+            offer(event, at: now, into: &effects)
+            offerToGroups(event, only: nil, at: now, into: &effects)
+        }
+    }
+
+    /// To every machine but the group views; each knows what is its own.
+    private mutating func offer(_ event: CoordinationEvent, at now: Instant, into effects: inout Sink) {
+        if let outcome = registration.step(event, session: session, at: now, into: &effects) {
+            registered(outcome, into: &effects)
+        }
+        _ = servers.step(event, session: session, at: now, into: &effects)
+        _ = master.step(event, session: session, at: now, into: &effects)
+        if catalog.step(event, session: session, at: now, into: &effects) { catalogChanged(at: now, into: &effects) }
+        if ring.step(event, session: session, at: now, into: &effects) { routesChanged = true }
+        if let outcome = election.step(event, session: session, at: now, into: &effects) {
+            electionEnded(outcome, at: now, into: &effects)
+        }
+        mastership?.step(event, groups: &groups, ring: &ring, session: session, at: now, into: &effects)
+    }
+
+    private mutating func offerToGroups(
+        _ event: CoordinationEvent, only owner: UInt32?, at now: Instant, into effects: inout Sink
+    ) {
+        let session = session
+        for index in groups.keys.indices {
+            let isChanged = groups.update(at: index) { view in
+                guard owner == nil || owner == view.owner else { return false }
+                return view.step(event, session: session, at: now, into: &effects)
+            }
+            if isChanged { routesChanged = true }
+        }
+    }
+
+    mutating func coordinationTimerFired(_ timer: TimerID, at now: Instant, into effects: inout Sink) {
+        session.timerFired(timer, at: now, into: &effects)
+        registration.timerFired(timer, session: session, at: now, into: &effects)
+        servers.timerFired(timer, session: session, at: now, into: &effects)
+        master.timerFired(timer, session: session, at: now, into: &effects)
+        catalog.timerFired(timer, session: session, at: now, into: &effects)
+        ring.timerFired(timer, session: session, at: now, into: &effects)
+        election.timerFired(timer, session: session, at: now, into: &effects)
+        guard timer.purpose == Timer.groups.rawValue else { return }
+        let session = session
+        for index in groups.keys.indices {
+            groups.update(at: index) { $0.timerFired(timer, session: session, at: now, into: &effects) }
+        }
+    }
+
+    private mutating func sessionChanged(_ change: Session.Change, at now: Instant, into effects: inout Sink) {
+        switch change {
+        case .established: register(at: now, into: &effects)
+        case .reconnected, .disconnected: break
+        case .expired:
+            // What was known goes on serving as routes; what this server was, it is no more.
+            number = nil
+            wasSeen = false
+            endMastership("its ZooKeeper session expired", into: &effects)
+        case .closed: sessionClosed(into: &effects)
+        }
+    }
+
+    /// Takes a number, as a new life.
+    private mutating func register(at now: Instant, into effects: inout Sink) {
+        guard phase == .running else { return }
+        number = nil
+        wasSeen = false
+        let content = ServerRegistration(address: address, guid: random.uuid())
+        registration.begin(content: content.bytes, session: session, at: now, into: &effects)
+    }
+
+    private mutating func registered(_ outcome: Registration.Outcome, into effects: inout Sink) {
+        switch outcome {
+        case .registered(let number):
+            self.number = number
+            effects.log(.info, "registered as server", [LogField("number", number), LogField("address", address)])
+        }
+    }
+
+    private mutating func catalogChanged(at now: Instant, into effects: inout Sink) {
+        let names = catalog.groups
+        for name in groups.keys where !names.contains(name) { groups[name] = nil }
+        for name in names where groups[name] == nil {
+            let timer = TimerID(purpose: Timer.groups.rawValue, instance: UInt64(nextGroupOwner))
+            var view = GroupView(group: name, owner: nextGroupOwner, timer: timer, random: random.fork())
+            nextGroupOwner += 1
+            view.begin(session: session, at: now, into: &effects)
+            groups[name] = view
+        }
+        routesChanged = true
+    }
+}
+
+// MARK: - Mastership
+
+extension ServerNode {
+    /// What the events of a batch led to, looked at once.
+    mutating func advanceCoordination(at now: Instant, into effects: inout Sink) {
+        guard phase == .running || phase == .draining, session.isConnected else { return }
+        checkRegistration(at: now, into: &effects)
+        checkMaster(at: now, into: &effects)
+        mastership?.review(groups, ring: ring, session: session, at: now, into: &effects)
+    }
+
+    /// Somebody may have deleted this life's registration while it lives.
+    private mutating func checkRegistration(at now: Instant, into effects: inout Sink) {
+        guard let number, servers.isCurrent(session) else { return }
+        if servers.servers[number] != nil {
+            wasSeen = true
+        } else if wasSeen {
+            effects.log(.warning, "registration is gone, registering anew", [LogField("number", number)])
+            register(at: now, into: &effects)
+        }
+    }
+
+    /// Stands for election where there is no master, and resigns where there is another.
+    private mutating func checkMaster(at now: Instant, into effects: inout Sink) {
+        if mastership?.isDeposed == true {
+            endMastership("another server was elected", into: &effects)
+            master.refresh(session: session, at: now, into: &effects)
+        }
+        guard master.isCurrent(session) else { return }
+        if mastership != nil, !master.isVacant(session), !master.isOurs(session) {
+            endMastership("another server is master", into: &effects)
+        }
+        guard phase == .running, let number, !election.isRunning else { return }
+        let isUnclaimed = mastership == nil && master.isOurs(session) && master.record != nil
+        if master.isVacant(session) || isUnclaimed {
+            election.begin(address: address, number: number, session: session, at: now, into: &effects)
+        }
+    }
+
+    private mutating func electionEnded(_ outcome: Election.Outcome, at now: Instant, into effects: inout Sink) {
+        switch outcome {
+        case .elected(let epoch):
+            if let mastership { masterPort = mastership.usedPort }
+            mastership = Mastership(
+                epoch: epoch, port: masterPort, session: session, timer: Timer.mastership.id,
+                virtualNodes: options.virtualNodes, random: random.fork()
+            )
+            effects.log(.notice, "elected master", [LogField("number", number ?? 0), LogField("epoch", epoch)])
+        case .otherMaster: break
+        }
+        master.refresh(session: session, at: now, into: &effects)
+    }
+
+    private mutating func endMastership(_ reason: String, into effects: inout Sink) {
+        guard let mastership else { return }
+        masterPort = mastership.usedPort
+        self.mastership = nil
+        effects.log(.warning, "no longer master", [LogField("epoch", mastership.epoch), LogField("reason", reason)])
+    }
+}

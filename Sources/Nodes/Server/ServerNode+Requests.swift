@@ -1,0 +1,183 @@
+import Coordination
+import Machine
+import Wire
+
+// How a server serves keys: it sends each request to the primary of the group that owns the key, and tells the client
+// truthfully what became of it.
+//
+// - A request that certainly did not happen (no primary to send it to; the node was not the primary, or not in office yet)
+//   waits a little, is tried again when a route changes, and every now and then; then UNAVAILABLE.
+// - A mutation that was sent and not answered may have happened: ABORTED when the link broke, DEADLINE_EXCEEDED when its
+//   time ran out. It is never sent twice.
+// - A read that was not answered is simply tried again.
+
+extension ServerNode {
+    /// The timer that looks at the requests is no finer than this.
+    private static let timerGrain = Nanoseconds.milliseconds(10)
+
+    private enum Route {
+        case to(Address)
+        /// There is no way now, but there may soon be one.
+        case awaited(String)
+        /// There will be none without an operator, or without a store that comes back.
+        case none(String)
+    }
+
+    mutating func keyRequested(
+        _ request: KeyRequest, patience: Nanoseconds?, call: CallID, at now: Instant, into effects: inout Sink
+    ) {
+        guard phase == .running else {
+            let error = ClientError(.unavailable, "server \(address) is not serving; nothing was done")
+            return effects.append(.reply(.failed(error), to: call))
+        }
+        if let violation = options.limits.violation(of: request) {
+            return effects.append(.reply(.failed(violation), to: call))
+        }
+        guard requests.count < options.pendingRequests else {
+            let message = "\(options.pendingRequests) requests are under way at server \(address) already; nothing was done"
+            return effects.append(.reply(.failed(ClientError(.resourceExhausted, message)), to: call))
+        }
+        let time = max(.zero, min(patience ?? options.requestTimeout, options.requestTimeout))
+        let entry = RequestTable.Entry(call: call, request: request, deadline: now + time)
+        if let id = requests.insert(entry) { send(id, at: now, into: &effects) }
+    }
+
+    /// Sends a parked request on its way, if there is one.
+    private mutating func send(_ id: UInt64, at now: Instant, into effects: inout Sink) {
+        guard let entry = requests[id] else { return }
+        switch route(of: entry.request.key) {
+        case .to(let address):
+            requests.update(id) { $0.state = .sent(to: address) }
+            effects.append(.send(.forward(id: id, entry.request), to: address))
+        case .awaited(let reason): park(id, reason, at: now, into: &effects)
+        case .none(let reason): fail(id, .unavailable, reason, into: &effects)
+        }
+    }
+
+    private func route(of key: [UInt8]) -> Route {
+        guard ring.isLoaded else { return .awaited("server \(address) has not heard from ZooKeeper yet; nothing was done") }
+        guard let name = ring.ring.owner(of: key) else { return .none("no group serves keys yet; nothing was done") }
+        guard let view = groups[name], view.isLoaded else {
+            return .awaited("group \(name) is not known to server \(address) yet; nothing was done")
+        }
+        if let address = view.primaryAddress { return .to(address) }
+        switch GroupPlan(view) {
+        case .stuck(let problem): return .none("group \(name) has no primary: \(problem); nothing was done")
+        case .settled, .bootstrap, .replace: return .awaited("group \(name) has no primary yet; nothing was done")
+        }
+    }
+
+    /// Keeps a request that certainly did not happen for another try.
+    private mutating func park(_ id: UInt64, _ reason: String, at now: Instant, into effects: inout Sink) {
+        let patience = options.routePatience
+        let retryAt = now + options.routeRetry
+        requests.update(id) { entry in
+            entry.refusal = reason
+            entry.giveUp = entry.giveUp ?? min(entry.deadline, now + patience)
+            entry.state = .parked(retryAt: retryAt)
+        }
+        guard let giveUp = requests[id]?.giveUp, giveUp <= now else { return }
+        fail(id, .unavailable, reason, into: &effects)
+    }
+
+    mutating func forwardAnswered(
+        _ id: UInt64, _ reply: ClientReply, from sender: Address, at now: Instant, into effects: inout Sink
+    ) {
+        // An answer of anybody but the node that was asked last is an old one.
+        guard let entry = requests[id], entry.state == .sent(to: sender) else { return }
+        switch reply {
+        case .failed(let error):
+            switch error.code {
+            case .failedPrecondition, .unavailable: park(id, error.message, at: now, into: &effects)
+            case .invalidArgument, .deadlineExceeded, .resourceExhausted, .aborted, .dataLoss:
+                answer(id, reply, into: &effects)
+            }
+        case .put, .value, .deleted: answer(id, reply, into: &effects)
+        case .status: break
+        }
+    }
+
+    mutating func linkDown(_ peer: Address, at now: Instant, into effects: inout Sink) {
+        statusLost(peer, at: now, into: &effects)
+        for id in requests.ids(where: { $0.state == .sent(to: peer) }) {
+            guard let entry = requests[id] else { continue }
+            if entry.request.isRead {
+                park(id, "the link to \(peer), the primary, broke; nothing was read", at: now, into: &effects)
+            } else {
+                let message = "the link to \(peer), the primary, broke before it answered; it may have happened"
+                fail(id, .aborted, message, into: &effects)
+            }
+        }
+    }
+
+    /// Tries every parked request again, and lets go of links to nodes that are gone.
+    mutating func routesDidChange(at now: Instant, into effects: inout Sink) {
+        routesChanged = false
+        for id in requests.ids(where: \.isParked) { send(id, at: now, into: &effects) }
+        closeLinksToTheGone(into: &effects)
+    }
+
+    mutating func requestsTimerFired(at now: Instant, into effects: inout Sink) {
+        requestsDue = nil
+        for id in requests.ids(where: { $0.due <= now }) { isDue(id, at: now, into: &effects) }
+        requests.findEarliestDue()
+    }
+
+    private mutating func isDue(_ id: UInt64, at now: Instant, into effects: inout Sink) {
+        guard let entry = requests[id] else { return }
+        switch entry.state {
+        case .parked(let retryAt):
+            if min(entry.deadline, entry.giveUp ?? entry.deadline) <= now {
+                fail(id, .unavailable, entry.refusal, into: &effects)
+            } else if retryAt <= now {
+                send(id, at: now, into: &effects)
+            }
+        case .sent(let peer):
+            if entry.request.isRead {
+                fail(id, .unavailable, "no answer in time from \(peer), the primary; nothing was read", into: &effects)
+            } else {
+                let message = "no answer in time from \(peer), the primary; it may have happened"
+                fail(id, .deadlineExceeded, message, into: &effects)
+            }
+        }
+    }
+
+    /// Sets the one timer of all requests for the first that is due.
+    mutating func setRequestsTimer(at now: Instant, into effects: inout Sink) {
+        guard let next = requests.earliestDue else { return }
+        let due = max(next, now + Self.timerGrain)
+        if let requestsDue, requestsDue <= due { return }
+        requestsDue = due
+        effects.append(.setTimer(Timer.requests.id, at: due))
+    }
+
+    /// The node ends: what was sent may have happened, the rest did not.
+    mutating func failAllRequests(into effects: inout Sink) {
+        for id in requests.ids(where: { _ in true }) {
+            guard let entry = requests[id] else { continue }
+            if entry.isParked || entry.request.isRead {
+                fail(id, .unavailable, "server \(address) is shutting down; nothing was done", into: &effects)
+            } else {
+                fail(id, .aborted, "server \(address) is shutting down; it may have happened", into: &effects)
+            }
+        }
+    }
+
+    private mutating func fail(_ id: UInt64, _ code: ClientError.Code, _ message: String, into effects: inout Sink) {
+        answer(id, .failed(ClientError(code, message)), into: &effects)
+    }
+
+    private mutating func answer(_ id: UInt64, _ reply: ClientReply, into effects: inout Sink) {
+        if let entry = requests.remove(id) { effects.append(.reply(reply, to: entry.call)) }
+    }
+
+    private mutating func closeLinksToTheGone(into effects: inout Sink) {
+        let present = groups.values.flatMap { $0.members.values.map(\.address) }.sorted()
+        for peer in knownPeers where !present.contains(peer) {
+            // Its answers, if any come, still count.
+            guard requests.ids(where: { $0.state == .sent(to: peer) }).isEmpty else { continue }
+            effects.append(.closeLink(peer))
+        }
+        knownPeers = present
+    }
+}
