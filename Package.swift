@@ -113,7 +113,7 @@ let package = Package(
         .testTarget(name: "PlacementTests", dependencies: ["Placement"], swiftSettings: swift6),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "CoordinationTests", dependencies: ["Coordination", "Machine", "Wire"], swiftSettings: swift6),
-        .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Coordination", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Coordination", "Storage", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimTests", dependencies: ["Simulation"], path: "SimTests", swiftSettings: swift6),

@@ -1,0 +1,222 @@
+import Coordination
+import Machine
+import Replication
+import Storage
+import Testing
+import Wire
+
+@Suite("The sending side of replication")
+struct PrimaryTests {
+    static let me = MemberID(store: StoreID("me"), number: 1)
+    static let standby = MemberID(store: StoreID("s"), number: 2)
+    static let options = ReplicationOptions()
+    var disk = StoreInMemory()
+    var now = Instant.zero + .seconds(100)
+    var promise = Promise(start: .zero, lease: .zero)
+    var primary: Primary
+
+    init() { primary = PrimaryTests.primary(of: [PrimaryTests.me, PrimaryTests.standby], on: &disk, at: now) }
+
+    private static func config(_ inSync: [MemberID], term: UInt64 = 4) -> GroupConfig {
+        GroupConfig(lineage: Lineage("l"), term: term, primary: me, inSync: inSync)
+    }
+
+    private static func primary(of inSync: [MemberID], on disk: inout StoreInMemory, at now: Instant) -> Primary {
+        Primary(
+            group: "g", me: me, config: config(inSync), version: 3, options: options,
+            port: CoordinationPort(owner: 9, session: SessionToken(1)), store: &disk.store, now: now
+        )
+    }
+
+    private static func registration(_ member: MemberID) -> StoreRegistration {
+        StoreRegistration(
+            address: Address(host: "n\(member.number)", port: 1), store: member.store, whole: true, lineage: Lineage("l"),
+            last: .zero, keys: false, guid: "g"
+        )
+    }
+
+    private mutating func register(_ members: [MemberID]) {
+        var map = SortedMap<UInt64, StoreRegistration>()
+        for member in members { map[member.number] = PrimaryTests.registration(member) }
+        primary.registered(members.map(\.number), map, store: disk.store, now: now)
+    }
+
+    @discardableResult private mutating func endBatch() -> [AviaryEffect] {
+        _ = primary.batchEnded(store: &disk.store, promise: promise, now: now, into: &disk.sink)
+        disk.flush()
+        return disk.takeEffects()
+    }
+
+    private mutating func ack(_ verified: UInt64, sentAt: Instant? = nil, from member: MemberID = standby) {
+        let reply = AppendReply(
+            group: "g", term: 4, from: member, verified: verified, echo: (sentAt ?? now).nanoseconds, outcome: .accepted
+        )
+        #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) == nil)
+    }
+
+    private mutating func takeOffice() {
+        register([PrimaryTests.me, PrimaryTests.standby])
+        endBatch()
+        disk.sync()
+        endBatch()
+        disk.sync()
+        ack(1)
+        endBatch()
+    }
+
+    private mutating func write(_ seq: UInt64) {
+        disk.store.append(
+            Entry(position: Position(term: 4, seq: seq), operation: .put(key: Array("k\(seq)".utf8), value: [1]))
+        )
+    }
+
+    private func configWrites(_ effects: [AviaryEffect]) -> [(CoordinationID, GroupConfig)] {
+        effects.compactMap { effect in
+            guard case .coordination(.request(_, let id, .multi(let operations))) = effect,
+                case .set(_, let data, 3)? = operations.last, let config = GroupConfig(data)
+            else { return nil }
+            return (id, config)
+        }
+    }
+
+    @Test mutating func officeNeedsEveryInSyncStore() {
+        register([PrimaryTests.me, PrimaryTests.standby])
+        endBatch()
+        disk.sync()
+        endBatch()
+        disk.sync()
+        endBatch()
+        #expect(!primary.isServing, "the standby has not acked the term's first entry")
+        ack(0)
+        endBatch()
+        #expect(!primary.isServing)
+        ack(1)
+        endBatch()
+        #expect(primary.isServing)
+        #expect(disk.store.commit == 1)
+    }
+
+    @Test mutating func officeWaitsForThePromisesThatItGave() {
+        promise.give(for: .milliseconds(400), now: now)
+        takeOffice()
+        #expect(!primary.isServing)
+        #expect(primary.wakeUp(promise: promise) == now + .milliseconds(400))
+        now = now + .milliseconds(400)
+        endBatch()
+        #expect(primary.isServing)
+    }
+
+    @Test mutating func committedIsWhatEveryInSyncStoreHasSynced() {
+        takeOffice()
+        write(2)
+        endBatch()
+        ack(2)
+        endBatch()
+        #expect(disk.store.commit == 1, "the standby has it, the own sync is missing")
+        disk.sync()
+        endBatch()
+        #expect(disk.store.commit == 2)
+        write(3)
+        endBatch()
+        disk.sync()
+        endBatch()
+        #expect(disk.store.commit == 2, "the own disk has it, the standby's ack is missing")
+    }
+
+    @Test mutating func theLeaseRunsFromTheSendNotFromTheAck() {
+        takeOffice()
+        let sent = now
+        now = now + .milliseconds(300)
+        ack(1, sentAt: sent)
+        #expect(primary.leaseHolds(at: sent + .milliseconds(379)))
+        #expect(!primary.leaseHolds(at: sent + .milliseconds(380)), "400 ms less 5 % of drift")
+    }
+
+    @Test mutating func aVanishedStandbyCountsUntilZooKeeperHasTakenItOut() throws {
+        takeOffice()
+        register([PrimaryTests.me])
+        write(2)
+        let effects = endBatch()
+        disk.sync()
+        endBatch()
+        #expect(disk.store.commit == 1, "shrunk locally is not shrunk")
+        #expect(!primary.leaseHolds(at: now + .milliseconds(500)))
+        let (id, config) = try #require(configWrites(effects).first)
+        #expect(config.inSync == [PrimaryTests.me])
+        _ = primary.coordinated(id, .multi([.checked, .set(Stat(version: 4))]), into: &disk.sink)
+        endBatch()
+        #expect(disk.store.commit == 2)
+        #expect(primary.leaseHolds(at: now + .seconds(1000)), "alone no lease is needed")
+    }
+
+    @Test mutating func aSilentStandbyIsShrunkAway() {
+        takeOffice()
+        now = now + PrimaryTests.options.replicationTimeout
+        #expect(configWrites(endBatch()).isEmpty)
+        now = now + .milliseconds(1)
+        #expect(configWrites(endBatch()).map(\.1.inSync) == [[PrimaryTests.me]])
+    }
+
+    @Test mutating func aLearnerCountsBeforeItGrowsAndGrowsWhenLevel() throws {
+        disk = StoreInMemory()
+        primary = PrimaryTests.primary(of: [PrimaryTests.me], on: &disk, at: now)
+        register([PrimaryTests.me, PrimaryTests.standby])
+        endBatch()
+        disk.sync()
+        endBatch()
+        disk.sync()
+        endBatch()
+        #expect(primary.isServing)
+        for seq in 2...1001 { write(UInt64(seq)) }
+        endBatch()
+        disk.sync()
+        endBatch()
+        #expect(disk.store.commit == 1001, "a learner holds nothing up")
+        ack(500)
+        #expect(configWrites(endBatch()).isEmpty, "too far behind")
+        ack(900)
+        #expect(configWrites(endBatch()).isEmpty, "near, but not at the commit mark")
+        write(1002)
+        endBatch()
+        disk.sync()
+        endBatch()
+        #expect(disk.store.commit == 1001, "commits wait for the joiner by now")
+        ack(1001)
+        let writes = configWrites(endBatch())
+        #expect(writes.map(\.1.inSync) == [[PrimaryTests.me, PrimaryTests.standby]])
+    }
+
+    @Test mutating func acksOfAnotherTermAreWorthNothing() {
+        takeOffice()
+        write(2)
+        endBatch()
+        disk.sync()
+        let reply = AppendReply(
+            group: "g", term: 3, from: PrimaryTests.standby, verified: 2, echo: now.nanoseconds, outcome: .accepted
+        )
+        _ = primary.replied(reply, store: disk.store, now: now, into: &disk.sink)
+        endBatch()
+        #expect(disk.store.commit == 1)
+    }
+
+    @Test mutating func aNewerTermEndsIt() {
+        takeOffice()
+        let reply = AppendReply(
+            group: "g", term: 5, from: PrimaryTests.standby, verified: 0, echo: now.nanoseconds, outcome: .olderTerm
+        )
+        #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) != nil)
+    }
+
+    @Test mutating func afterALostLinkEntriesAreSentAgain() {
+        takeOffice()
+        write(2)
+        endBatch()
+        disk.sync()
+        primary.linkDown(Address(host: "n2", port: 1))
+        let again = endBatch().compactMap { effect -> [UInt64]? in
+            guard case .send(.append(let append), _) = effect else { return nil }
+            return append.entries.map(\.position.seq)
+        }
+        #expect(again == [[2]])
+    }
+}
