@@ -1,0 +1,24 @@
+/// Noteworthy things that the models do by themselves. A healthy sweep reaches each of them.
+public enum Mark: Int, CaseIterable, Hashable, Sendable {
+    case unreachableAddress, messageInBackOff, linkOverflow, connectionRefused, connectionGivenUp
+    case halt
+    case powerLossKeptNothing, powerLossKeptPrefix, powerLossKeptSubset, powerLossToreWrite, powerLossGrewWithoutContent
+    case powerLossDroppedDirectoryChange, processDiedWithUnsyncedBytes, appendLeftPart
+    case syncFailed, appendFailed, noSpace
+    case sessionExpired, orphanSession, replyLost, requestLost, appliedAfterConnectionLoss, zooKeeperReadWasStale
+    case reconnectRefusedByLaggingServer, watchFiredOnReconnect, expiryLearnedOnReconnect, servedByIsolatedServer
+}
+
+/// How often each mark was reached.
+public struct Counters: Hashable, Sendable {
+    private var counts = Array(repeating: 0, count: Mark.allCases.count)
+
+    public init() {}
+
+    public mutating func add(_ mark: Mark, _ times: Int = 1) { counts[mark.rawValue] += times }
+    public subscript(mark: Mark) -> Int { counts[mark.rawValue] }
+
+    public static func += (a: inout Counters, b: Counters) {
+        for index in a.counts.indices { a.counts[index] += b.counts[index] }
+    }
+}

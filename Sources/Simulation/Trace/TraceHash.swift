@@ -1,0 +1,54 @@
+import Machine
+
+/// A rolling hash of everything that happened, the same in every process, build mode and run. (Swift's own `Hasher` is
+/// seeded anew in each process.) For telling runs apart, not for secrets.
+public struct TraceHash: Hashable, Sendable {
+    public private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+
+    public init() {}
+
+    @inline(__always) public mutating func fold(_ word: UInt64) {
+        let mixed = (value ^ word) &* 0x9FB2_1C65_1E98_DF25
+        value = mixed ^ (mixed >> 32)
+    }
+
+    @inline(__always) public mutating func fold(_ number: Int64) { fold(UInt64(bitPattern: number)) }
+    @inline(__always) public mutating func fold(_ number: Int) { fold(UInt64(bitPattern: Int64(number))) }
+
+    public mutating func fold(_ bytes: [UInt8]) {
+        fold(bytes.count)
+        bytes.withUnsafeBytes { raw in
+            var offset = 0
+            while offset + 8 <= raw.count {
+                fold(UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+                offset += 8
+            }
+            var rest: UInt64 = 0
+            while offset < raw.count {
+                rest = rest << 8 | UInt64(raw[offset])
+                offset += 1
+            }
+            fold(rest)
+        }
+    }
+
+    public mutating func fold(_ text: String) {
+        var word: UInt64 = 0
+        var filled = 0
+        for byte in text.utf8 {
+            word = word << 8 | UInt64(byte)
+            filled += 1
+            if filled == 8 {
+                fold(word)
+                word = 0
+                filled = 0
+            }
+        }
+        fold(word << 8 | UInt64(filled))
+    }
+}
+
+/// What can be folded into the hash of a trace: every field that can differ between two runs.
+public protocol Traceable: Sendable {
+    func fold(into hash: inout TraceHash)
+}

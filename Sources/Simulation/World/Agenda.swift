@@ -1,0 +1,60 @@
+import Machine
+
+/// What is going to happen, ordered by time and, within one moment, by when it was planned.
+///
+/// A binary heap. The items are small and trivial on purpose: messages, requests and file contents wait in the model that
+/// they belong to, so that a sift moves a few words.
+struct Agenda<Item: Sendable>: Sendable {
+    private struct Entry: Sendable {
+        var time: Int64
+        var sequence: UInt64
+        var item: Item
+
+        @inline(__always) func isBefore(_ other: Entry) -> Bool {
+            time < other.time || (time == other.time && sequence < other.sequence)
+        }
+    }
+
+    private var heap: [Entry] = []
+    private var planned: UInt64 = 0
+
+    var count: Int { heap.count }
+    var nextTime: Instant? { heap.first.map { Instant(nanoseconds: $0.time) } }
+
+    mutating func plan(_ item: Item, at time: Instant) {
+        let entry = Entry(time: time.nanoseconds, sequence: planned, item: item)
+        planned += 1
+        heap.append(entry)
+        heap.withUnsafeMutableBufferPointer { heap in
+            var hole = heap.count - 1
+            while hole > 0 {
+                let parent = (hole - 1) / 2
+                guard entry.isBefore(heap[parent]) else { break }
+                heap[hole] = heap[parent]
+                hole = parent
+            }
+            heap[hole] = entry
+        }
+    }
+
+    /// Takes the earliest item if it is due at `limit` or before.
+    mutating func takeNext(until limit: Instant) -> (item: Item, time: Instant)? {
+        guard let first = heap.first, first.time <= limit.nanoseconds else { return nil }
+        let last = heap.removeLast()
+        if !heap.isEmpty {
+            heap.withUnsafeMutableBufferPointer { heap in
+                var hole = 0
+                while true {
+                    var child = 2 * hole + 1
+                    guard child < heap.count else { break }
+                    if child + 1 < heap.count, heap[child + 1].isBefore(heap[child]) { child += 1 }
+                    guard heap[child].isBefore(last) else { break }
+                    heap[hole] = heap[child]
+                    hole = child
+                }
+                heap[hole] = last
+            }
+        }
+        return (first.item, Instant(nanoseconds: first.time))
+    }
+}

@@ -1,0 +1,45 @@
+import Machine
+
+// Fault model. Each node reads its own monotonic clock. It starts anywhere, and runs fast or slow by a constant rate within
+// the drift bound that the leases assume; it never steps back, because the real one (CLOCK_BOOTTIME) does not. A new life
+// may find another start: instants of different lives mean nothing to each other.
+
+/// One node's monotonic clock, as a function of the world's time.
+public struct Clock: Hashable, Sendable {
+    /// What the clock showed at the world's time zero.
+    public var offset: Int64
+    /// How much faster than the world it runs, in parts per million.
+    public var rate: Int64
+
+    public init(offset: Int64 = 0, rate: Int64 = 0) {
+        precondition(abs(rate) < 500_000, "a clock runs at roughly the world's speed")
+        self.offset = offset
+        self.rate = rate
+    }
+
+    /// What the clock shows at a moment of the world.
+    public func reading(at world: Instant) -> Instant {
+        Instant(nanoseconds: offset + world.nanoseconds + scaled(world.nanoseconds, by: rate))
+    }
+
+    /// The first moment of the world at which the clock shows `local` or more.
+    public func moment(of local: Instant) -> Instant {
+        let elapsed = local.nanoseconds - offset
+        var world = elapsed
+        // Each round leaves only the rate's share of the error.
+        while true {
+            let missing = elapsed - (world + scaled(world, by: rate))
+            if missing.magnitude <= 1 { break }
+            world += missing
+        }
+        while world + scaled(world, by: rate) < elapsed { world += 1 }
+        while world - 1 + scaled(world - 1, by: rate) >= elapsed { world -= 1 }
+        return Instant(nanoseconds: world)
+    }
+
+    private func scaled(_ length: Int64, by rate: Int64) -> Int64 {
+        // Split, so that years do not overflow.
+        let (seconds, rest) = length.quotientAndRemainder(dividingBy: 1_000_000)
+        return seconds * rate + rest * rate / 1_000_000
+    }
+}

@@ -1,0 +1,45 @@
+import Machine
+
+// Fault model. A process can
+// - be killed: its memory, timers, inbox and requests are gone; what it wrote stays in the page cache;
+// - lose power: the same, and its disk keeps only what a disk keeps (DiskModel);
+// - stop by itself (`halt`);
+// - start again, as a new life on the same disk;
+// - be paused at any event, or between deciding and acting (after a step, before its effects are performed): it misses
+//   nothing, but sees everything at once later, when its clock has gone on;
+// - be slow: events wait in its inbox, and it takes them in batches of any size.
+
+/// A place where a node lives, over all its lives.
+struct Process<N: Node>: Sendable {
+    let address: Address
+    /// nil while it is down.
+    var node: N?
+    /// Counts its lives; plans for an earlier life are void.
+    var life: UInt32 = 0
+    var clock = Clock()
+    var inbox = Queue<NodeEvent<N.Message, N.Request>>()
+    /// Whether its next batch is on the agenda.
+    var isWaking = false
+    var isPaused = false
+    /// It is to be paused between its next step and the effects of that step.
+    var pausesMidBatch = false
+    /// The effects of a batch that it was paused in.
+    var withheld: [NodeEffect<N.Message, N.Reply>] = []
+    var timers: [ArmedTimer] = []
+    /// How long an event waits before the process looks at it.
+    var reaction = Spread(.zero)
+
+    init(address: Address) { self.address = address }
+}
+
+/// A timer that a node has set.
+struct ArmedTimer: Sendable {
+    var id: TimerID
+    /// When it is due, in the world's time.
+    var due: Instant
+    /// The moment at which the agenda looks at it: at `due` or before (a timer that was moved later is looked at in vain,
+    /// which is cheaper than a plan for each move).
+    var plannedAt: Instant
+    /// Names the plan that counts.
+    var plan: UInt32
+}

@@ -1,0 +1,107 @@
+import Machine
+
+// Fault model. A client's call is a unary RPC: calls are independent of each other and can overtake one another. A request
+// to a process that is down is refused, and certainly did nothing. When the process dies, its calls break with an unknown
+// outcome. Over a cut path nothing travels, in either direction: what was sent waits for the end of the cut. The client
+// gives up when it likes; the process hears of that, late or never.
+
+/// A call under way.
+struct Call<Request: Sendable, Reply: Sendable>: Sendable {
+    var client: Int
+    var process: Int
+    var request: Request
+    var reply: Reply?
+    var place = CallPlace.toProcess
+
+    enum CallPlace: Sendable { case toProcess, atProcess, toClient }
+}
+
+/// Steps of a call that are planned.
+enum CallStep: Sendable { case arrives, returns, refused, broken, cancelled(process: Int32, life: UInt32) }
+
+extension World {
+    /// A client calls a process. Ends with an occurrence `.answered`, unless the client abandons it before.
+    public mutating func call(_ request: N.Request, from client: Int, to process: Int) -> CallID {
+        callsMade += 1
+        let id = CallID(callsMade)
+        calls[id] = Call(client: client, process: process, request: request)
+        if trace.isRecording { trace.tell(at: now, "client \(client) calls \(name(process)) #\(id.number): \(request)") }
+        agenda.plan(.call(id, .arrives), at: now + network.latency(from: endpoint(ofClient: client), to: process))
+        return id
+    }
+
+    /// The client no longer waits; no `.answered` comes. Whether the request was or will be executed is unknown.
+    public mutating func abandon(_ id: CallID) {
+        guard let call = calls.removeValue(forKey: id) else { return }
+        if trace.isRecording { trace.tell(at: now, "client \(call.client) gave up #\(id.number)") }
+        switch call.place {
+        case .toProcess, .toClient: break
+        case .atProcess:
+            openCalls[call.process].removeAll { $0 == id }
+            let step = CallStep.cancelled(process: Int32(call.process), life: processes[call.process].life)
+            let endpoint = endpoint(ofClient: call.client)
+            if !network.isCut(from: endpoint, to: call.process) {
+                agenda.plan(.call(id, step), at: now + network.latency(from: endpoint, to: call.process))
+            }
+        }
+    }
+
+    mutating func callWentOn(_ id: CallID, _ step: CallStep) {
+        if case .cancelled(let process, let life) = step {
+            if isCurrent(process, life) { deliver(.cancelled(call: id), to: Int(process)) }
+            return
+        }
+        guard let call = calls[id] else { return }
+        let client = endpoint(ofClient: call.client)
+        switch step {
+        case .cancelled: break
+        case .arrives:
+            if network.isCut(from: client, to: call.process) {
+                agenda.plan(.call(id, .arrives), at: now + calling.length(.milliseconds(20)...(.milliseconds(200))))
+            } else if processes[call.process].node == nil {
+                agenda.plan(.call(id, .refused), at: now + network.latency(from: call.process, to: client))
+            } else {
+                calls[id]!.place = .atProcess
+                openCalls[call.process].append(id)
+                deliver(.requested(call.request, call: id), to: call.process)
+            }
+        case .returns:
+            if network.isCut(from: call.process, to: client) {
+                agenda.plan(.call(id, .returns), at: now + calling.length(.milliseconds(20)...(.milliseconds(200))))
+            } else if let reply = call.reply {
+                finish(id, .reply(reply))
+            }
+        case .refused: finish(id, .refused)
+        case .broken: finish(id, .broken)
+        }
+    }
+
+    private mutating func finish(_ id: CallID, _ outcome: CallOutcome<N.Reply>) {
+        calls.removeValue(forKey: id)
+        trace.fold(at: now, 5, Int(id.number)) {
+            switch outcome {
+            case .reply(let reply): reply.fold(into: &$0)
+            case .refused: $0.fold(UInt64(1))
+            case .broken: $0.fold(UInt64(2))
+            }
+        }
+        if trace.isRecording { trace.tell(at: now, "#\(id.number) ended: \(outcome)") }
+        occur(.answered(id, outcome))
+    }
+
+    mutating func replyToCall(_ id: CallID, _ reply: N.Reply, from process: Int) {
+        guard let call = calls[id], call.process == process, call.place == .atProcess else { return }
+        calls[id]!.reply = reply
+        calls[id]!.place = .toClient
+        openCalls[process].removeAll { $0 == id }
+        agenda.plan(.call(id, .returns), at: now + network.latency(from: process, to: endpoint(ofClient: call.client)))
+    }
+
+    /// The process died: what it had not answered has an unknown outcome. Answers on their way may be lost with it.
+    mutating func breakCalls(at process: Int) {
+        for id in openCalls[process] {
+            agenda.plan(.call(id, .broken), at: now + network.options.noticing.draw(&calling))
+        }
+        openCalls[process].removeAll()
+    }
+}

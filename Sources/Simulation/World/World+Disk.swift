@@ -1,0 +1,40 @@
+import Machine
+
+extension World {
+    mutating func requestDisk(_ request: DiskRequest, of process: Int) {
+        let (end, lane) = disks[process].accept(request, at: now)
+        agenda.plan(.disk(process: Int32(process), life: processes[process].life, lane), at: end)
+    }
+
+    mutating func diskWorked(_ process: Int, _ lane: DiskLane) {
+        guard let completion = disks[process].finishNext(lane) else { return }
+        takeMarks(process)
+        deliver(.disk(completion), to: process)
+    }
+
+    mutating func takeMarks(_ process: Int) {
+        guard !disks[process].marks.isEmpty else { return }
+        for mark in disks[process].marks {
+            counters.add(mark)
+            if trace.isRecording { trace.tell(at: now, "disk of \(name(process)): \(mark)") }
+        }
+        disks[process].marks.removeAll()
+    }
+
+    // MARK: Faults
+
+    /// How a process's disk fails from now on.
+    public mutating func setDiskFaults(_ process: Int, _ faults: DiskModel.Faults) {
+        if trace.isRecording { trace.tell(at: now, "disk of \(name(process)): \(faults)") }
+        disks[process].faults = faults
+    }
+
+    /// The disk accepts nothing for a while: what is asked meanwhile ends afterwards.
+    public mutating func stallDisk(_ process: Int, for length: Nanoseconds) {
+        if trace.isRecording { trace.tell(at: now, "disk of \(name(process)) hangs") }
+        disks[process].stall(until: now + length)
+    }
+
+    /// The disk works as it should again. What it has lost stays lost.
+    public mutating func recoverDisk(_ process: Int) { disks[process].recover() }
+}

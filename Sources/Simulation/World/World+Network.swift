@@ -1,0 +1,165 @@
+import Machine
+
+extension World {
+    /// Sends a message of a living process; opens the connection where there is none.
+    mutating func send(_ message: N.Message, from sender: Int, to address: Address) {
+        guard let receiver = process(at: address) else {
+            counters.add(.unreachableAddress)
+            return
+        }
+        let link = network.path(sender, receiver)
+        let slot: Int
+        if let current = network.links[link].connection {
+            slot = current
+        } else {
+            guard now >= network.links[link].retryAt else {
+                counters.add(.messageInBackOff)
+                return
+            }
+            slot = network.open(from: sender, to: receiver)
+            planOpening(slot)
+        }
+        guard network.connections[slot].inFlight.count < network.options.capacity else {
+            counters.add(.linkOverflow)
+            breakConnection(slot, keeping: network.connections[slot].inFlight.count, noticed: true)
+            return
+        }
+        if let arrival = network.send(message, over: slot, now: now) {
+            agenda.plan(.arrival(connection: Int32(slot), generation: network.connections[slot].generation), at: arrival)
+        }
+    }
+
+    private mutating func planOpening(_ slot: Int) {
+        let (from, to) = (network.connections[slot].from, network.connections[slot].to)
+        let isCut = network.isCut(from: from, to: to) || network.isCut(from: to, to: from)
+        let delay =
+            isCut
+            ? network.options.givingUp.draw(&network.random)
+            : network.latency(from: from, to: to) + network.latency(from: to, to: from)
+        agenda.plan(.opening(connection: Int32(slot), generation: network.connections[slot].generation), at: now + delay)
+    }
+
+    /// A connection attempt ends.
+    mutating func openingEnded(_ slot: Int) {
+        let (from, to) = (network.connections[slot].from, network.connections[slot].to)
+        guard processes[to].node != nil, !network.isCut(from: from, to: to), !network.isCut(from: to, to: from) else {
+            counters.add(.connectionRefused)
+            breakConnection(slot, keeping: 0, noticed: true)
+            return
+        }
+        deliver(.linkUp(processes[to].address), to: from)
+        if let arrival = network.opened(slot, now: now) {
+            agenda.plan(.arrival(connection: Int32(slot), generation: network.connections[slot].generation), at: arrival)
+        }
+    }
+
+    /// The next messages of a connection arrive, unless a cut holds them up.
+    mutating func messagesArrived(_ slot: Int) {
+        network.connections[slot].arrivalPlanned = false
+        let (from, to) = (network.connections[slot].from, network.connections[slot].to)
+        guard !network.isCut(from: from, to: to) else { return }
+        while let next = network.connections[slot].inFlight.first, next.arrival <= now {
+            _ = network.connections[slot].inFlight.popFirst()
+            deliver(.received(next.message, from: processes[from].address), to: to)
+        }
+        if network.connections[slot].inFlight.isEmpty && network.connections[slot].state == .draining {
+            network.free(slot)
+        } else if let arrival = network.planArrival(slot, notBefore: now) {
+            agenda.plan(.arrival(connection: Int32(slot), generation: network.connections[slot].generation), at: arrival)
+        }
+    }
+
+    /// Breaks a connection; its sender hears of it now (`noticed`) or later.
+    mutating func breakConnection(_ slot: Int, keeping: Int, noticed: Bool) {
+        let (from, to) = (network.connections[slot].from, network.connections[slot].to)
+        let link = network.path(from, to)
+        network.links[link].retryAt = now + network.options.backOff.draw(&network.random)
+        let wasCurrent = network.links[link].connection == slot
+        network.detach(slot, keeping: keeping)
+        guard wasCurrent, processes[from].node != nil else { return }
+        if noticed {
+            deliver(.linkDown(processes[to].address), to: from)
+        } else {
+            let delay = network.options.noticing.draw(&network.random)
+            network.links[link].retryAt = network.links[link].retryAt + delay
+            agenda.plan(.linkDown(from: Int32(from), life: processes[from].life, to: Int32(to)), at: now + delay)
+        }
+    }
+
+    /// The node says that it needs the link no more: what was sent still arrives.
+    mutating func closeLink(from sender: Int, to address: Address) {
+        guard let receiver = process(at: address), let slot = network.links[network.path(sender, receiver)].connection else { return }
+        network.detach(slot, keeping: network.connections[slot].inFlight.count)
+    }
+
+    /// The network's part of a process's death.
+    mutating func breakConnections(of process: Int) {
+        for slot in network.connections.indices where network.connections[slot].state != .free {
+            if network.connections[slot].to == process {
+                let wasCurrent = network.connections[slot].state != .draining
+                if wasCurrent { breakConnection(slot, keeping: 0, noticed: false) } else { network.free(slot) }
+            } else if network.connections[slot].from == process, network.connections[slot].state != .draining {
+                network.detach(slot, keeping: network.random.below(network.connections[slot].inFlight.count + 1))
+            }
+        }
+        for peer in 0..<network.endpoints {
+            network.links[network.path(process, peer)].retryAt = .zero
+        }
+    }
+
+    // MARK: Faults
+
+    /// Cuts the way from one endpoint to another. Cuts add up: each needs its own `mendPath`.
+    public mutating func cutPath(from: Int, to: Int) {
+        network.cut(from: from, to: to)
+        if trace.isRecording { trace.tell(at: now, "cut \(name(from)) -> \(name(to))") }
+        for slot in network.connections.indices where network.connections[slot].state != .free {
+            let connection = network.connections[slot]
+            let isTouched = connection.from == from && connection.to == to || connection.from == to && connection.to == from
+            guard isTouched, connection.state != .draining else { continue }
+            let delay = network.options.givingUp.draw(&network.random)
+            agenda.plan(.givingUp(connection: Int32(slot), generation: connection.generation), at: now + delay)
+        }
+    }
+
+    /// Takes one cut away: what waited goes on its way.
+    public mutating func mendPath(from: Int, to: Int) {
+        network.mend(from: from, to: to)
+        if trace.isRecording { trace.tell(at: now, "mend \(name(from)) -> \(name(to))") }
+        guard !network.isCut(from: from, to: to) else { return }
+        for slot in network.connections.indices where network.connections[slot].state != .free {
+            guard network.connections[slot].from == from, network.connections[slot].to == to else { continue }
+            let delay = network.latency(from: from, to: to)
+            if network.connections[slot].state != .opening, let arrival = network.planArrival(slot, notBefore: now + delay) {
+                agenda.plan(.arrival(connection: Int32(slot), generation: network.connections[slot].generation), at: arrival)
+            }
+        }
+    }
+
+    /// A connection over a cut path is given up, if the path is still cut.
+    mutating func connectionGivenUp(_ slot: Int) {
+        let (from, to) = (network.connections[slot].from, network.connections[slot].to)
+        let forth = network.isCut(from: from, to: to)
+        guard network.connections[slot].state == .open, forth || network.isCut(from: to, to: from) else { return }
+        counters.add(.connectionGivenUp)
+        breakConnection(slot, keeping: forth ? 0 : network.connections[slot].inFlight.count, noticed: true)
+    }
+
+    /// Breaks the connection between two processes, if there is one, as a reset would.
+    @discardableResult
+    public mutating func resetConnection(from: Int, to: Int) -> Bool {
+        guard let slot = network.links[network.path(from, to)].connection, network.connections[slot].state == .open else { return false }
+        let kept = network.random.below(network.connections[slot].inFlight.count + 1)
+        let noticed = network.random.chance(1, in: 2)
+        if trace.isRecording {
+            trace.tell(at: now, "reset \(name(from)) -> \(name(to)), \(network.connections[slot].inFlight.count - kept) messages lost")
+        }
+        breakConnection(slot, keeping: kept, noticed: noticed)
+        return true
+    }
+
+    /// Multiplies the latency of a path; 1 is as usual.
+    public mutating func setSlowness(from: Int, to: Int, factor: Int64) {
+        network.setSlowness(from: from, to: to, factor: factor)
+    }
+}

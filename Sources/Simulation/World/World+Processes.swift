@@ -1,0 +1,85 @@
+import Machine
+
+extension World {
+    /// Starts a process that is down: a new life of `node` on the disk that it finds.
+    public mutating func start(_ process: Int, _ node: N) {
+        precondition(processes[process].node == nil, "a process has one life at a time")
+        processes[process].life += 1
+        processes[process].node = node
+        // Instants of another life mean nothing: the clock may have been reset in between.
+        processes[process].clock.offset = Int64(scheduling.below(1 << 40))
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) started, life \(processes[process].life)") }
+        trace.fold(at: now, 2, process) { $0.fold(UInt64(0)) }
+        deliver(.started, to: process)
+    }
+
+    /// Ends a life without warning: `kill -9`, or the loss of power, which takes unsynced bytes with it.
+    public mutating func crash(_ process: Int, losingPower: Bool) {
+        precondition(processes[process].node != nil, "only a living process crashes")
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) \(losingPower ? "lost power" : "was killed")") }
+        trace.fold(at: now, 3, process) { $0.fold(losingPower ? 1 : 0 as UInt64) }
+        end(process, losingPower: losingPower)
+    }
+
+    /// Power is lost while the process is down.
+    public mutating func losePowerWhileDown(_ process: Int) {
+        precondition(processes[process].node == nil, "the process is down")
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) lost power while down") }
+        disks[process].losePower()
+        takeMarks(process)
+    }
+
+    mutating func end(_ process: Int, losingPower: Bool) {
+        processes[process].node = nil
+        processes[process].inbox.removeAll()
+        processes[process].timers.removeAll()
+        processes[process].withheld = []
+        processes[process].isWaking = false
+        processes[process].isPaused = false
+        processes[process].pausesMidBatch = false
+        disks[process].processEnded(losingPower: losingPower)
+        takeMarks(process)
+        breakConnections(of: process)
+        zooKeeper.processEnded(process, at: now)
+        takeCoordinationOutput()
+        breakCalls(at: process)
+    }
+
+    /// Asks a node to end cleanly, as SIGTERM does.
+    public mutating func requestShutdown(_ process: Int) {
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) asked to shut down") }
+        deliver(.shutdownRequested, to: process)
+    }
+
+    /// Stops a living process from running. `midBatch`: between its next step and the effects of that step.
+    public mutating func pause(_ process: Int, for length: Nanoseconds, midBatch: Bool) {
+        guard processes[process].node != nil, !processes[process].isPaused else { return }
+        trace.fold(at: now, 4, process) { $0.fold(length.count) }
+        if midBatch {
+            processes[process].pausesMidBatch = true
+        } else {
+            if trace.isRecording { trace.tell(at: now, "\(name(process)) paused") }
+            processes[process].isPaused = true
+            zooKeeper.setPaused(process, true, at: now)
+            takeCoordinationOutput()
+        }
+        agenda.plan(.resume(process: Int32(process), life: processes[process].life), at: now + length)
+    }
+
+    /// Lets a paused process run again: it acts on what it had decided, then sees everything that came meanwhile.
+    public mutating func resume(_ process: Int) {
+        processes[process].pausesMidBatch = false
+        guard processes[process].node != nil, processes[process].isPaused else { return }
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) resumed") }
+        processes[process].isPaused = false
+        zooKeeper.setPaused(process, false, at: now)
+        takeCoordinationOutput()
+        let decided = processes[process].withheld
+        processes[process].withheld = []
+        perform(decided, of: process)
+        planBatch(process)
+    }
+
+    /// How long events wait before the process looks at them, from now on.
+    public mutating func setReaction(_ process: Int, _ reaction: Spread) { processes[process].reaction = reaction }
+}

@@ -1,0 +1,149 @@
+import Machine
+
+extension World {
+    /// Folds an event that a node is stepped with into the trace.
+    @inline(__always)
+    mutating func traceEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) <- \(event)") }
+        switch event {
+        case .started: trace.fold(at: now, 16, process) { _ in }
+        case .coordination(let event): trace.fold(at: now, 17, process) { event.fold(into: &$0) }
+        case .received(let message, let from):
+            trace.fold(at: now, 18, process) {
+                $0.fold(UInt64(from.port))
+                message.fold(into: &$0)
+            }
+        case .linkUp(let peer): trace.fold(at: now, 19, process) { $0.fold(UInt64(peer.port)) }
+        case .linkDown(let peer): trace.fold(at: now, 20, process) { $0.fold(UInt64(peer.port)) }
+        case .requested(let request, let call):
+            trace.fold(at: now, 21, process) {
+                $0.fold(call.number)
+                request.fold(into: &$0)
+            }
+        case .cancelled(let call): trace.fold(at: now, 22, process) { $0.fold(call.number) }
+        case .disk(let completion): trace.fold(at: now, 23, process) { completion.fold(into: &$0) }
+        case .timerFired(let id):
+            trace.fold(at: now, 24, process) {
+                $0.fold(UInt64(id.purpose))
+                $0.fold(id.instance)
+            }
+        case .shutdownRequested: trace.fold(at: now, 25, process) { _ in }
+        case .batchEnded: trace.fold(at: now, 26, process) { _ in }
+        }
+    }
+}
+
+extension DiskCompletion: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        hash.fold(id.number)
+        switch result {
+        case .done: hash.fold(UInt64(1))
+        case .data(let bytes): hash.fold(bytes)
+        case .listing(let entries):
+            for entry in entries {
+                hash.fold(entry.file.name)
+                hash.fold(entry.size)
+            }
+        case .failed(let error): hash.fold(error.detail)
+        }
+    }
+}
+
+extension CoordinationEvent: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        hash.fold(session.number)
+        switch kind {
+        case .connected(let sessionID, let timeout):
+            hash.fold(sessionID)
+            hash.fold(timeout.count)
+        case .disconnected: hash.fold(UInt64(1))
+        case .expired: hash.fold(UInt64(2))
+        case .closed: hash.fold(UInt64(3))
+        case .reply(let id, let reply):
+            hash.fold(UInt64(id.owner))
+            hash.fold(id.serial)
+            reply.fold(into: &hash)
+        case .watchFired(let path, let kind):
+            hash.fold(path)
+            switch kind {
+            case .created: hash.fold(UInt64(4))
+            case .deleted: hash.fold(UInt64(5))
+            case .dataChanged: hash.fold(UInt64(6))
+            case .childrenChanged: hash.fold(UInt64(7))
+            }
+        }
+    }
+}
+
+extension CoordinationReply: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        switch self {
+        case .created(let path): hash.fold(path)
+        case .deleted: hash.fold(UInt64(1))
+        case .set(let stat): stat.fold(into: &hash)
+        case .data(let bytes, let stat):
+            hash.fold(bytes)
+            stat.fold(into: &hash)
+        case .existence(let stat):
+            hash.fold(UInt64(stat == nil ? 2 : 3))
+            stat?.fold(into: &hash)
+        case .children(let names, let stat):
+            for name in names { hash.fold(name) }
+            stat.fold(into: &hash)
+        case .synced: hash.fold(UInt64(4))
+        case .multi(let results):
+            for result in results {
+                switch result {
+                case .checked: hash.fold(UInt64(5))
+                case .created(let path): hash.fold(path)
+                case .deleted: hash.fold(UInt64(6))
+                case .set(let stat): stat.fold(into: &hash)
+                }
+            }
+        case .failed(let error, let operations):
+            error.fold(into: &hash)
+            for code in operations {
+                if let code { code.fold(into: &hash) } else { hash.fold(UInt64(0)) }
+            }
+        }
+    }
+}
+
+extension CoordinationError: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        let number: Int =
+            switch self {
+            case .systemError: 1
+            case .runtimeInconsistency: 2
+            case .connectionLoss: 3
+            case .marshallingError: 4
+            case .unimplemented: 5
+            case .operationTimeout: 6
+            case .badArguments: 7
+            case .invalidState: 8
+            case .noNode: 9
+            case .noAuth: 10
+            case .badVersion: 11
+            case .noChildrenForEphemerals: 12
+            case .nodeExists: 13
+            case .notEmpty: 14
+            case .sessionExpired: 15
+            case .sessionMoved: 16
+            case .authFailed: 17
+            case .closing: 18
+            case .other(let code): 1_000 + Int(code)
+            }
+        hash.fold(number)
+    }
+}
+
+extension Stat: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        hash.fold(czxid)
+        hash.fold(mzxid)
+        hash.fold(pzxid)
+        hash.fold(Int(version) << 32 | Int(cversion))
+        hash.fold(ephemeralOwner)
+        hash.fold(Int(dataLength) << 32 | Int(numChildren))
+    }
+}

@@ -1,0 +1,158 @@
+import Machine
+
+/// A committed transaction: every server applies its changes at one zxid.
+public struct Transaction: Sendable {
+    public let zxid: Int64
+    /// The session that asked for it, or that it closes.
+    public let session: Int64
+    public let closesSession: Bool
+    /// The operations as they were asked for: empty for transactions about sessions and for failed ones.
+    public let operations: [MultiOperation]
+    let changes: [TreeChange]
+}
+
+/// The ensemble's leader: it decides writes one after the other, against the state after all transactions so far, and
+/// thereby makes the one history that all servers apply. Source: `server/PrepRequestProcessor.java`.
+struct Leader: Sendable {
+    private(set) var tree = DataTree()
+    private(set) var history: [Transaction] = []
+    /// The index of `history`'s first transaction among all.
+    private(set) var historyStart = 0
+    private var epoch: Int64 = 1
+    private var counter: Int64 = 0
+
+    var historyEnd: Int { historyStart + history.count }
+    func transaction(_ index: Int) -> Transaction { history[index - historyStart] }
+
+    mutating func forget(before index: Int) {
+        let count = index - historyStart
+        guard count >= 256 else { return }
+        history.removeFirst(count)
+        historyStart = index
+    }
+
+    mutating func beginEpoch() {
+        epoch += 1
+        counter = 0
+    }
+
+    /// Decides one operation of a session. Failed ones take a zxid too.
+    mutating func decide(_ operation: CoordinationOperation, of session: Int64) -> CoordinationReply {
+        switch operation {
+        case .create(let path, let data, let mode): return decideOne(.create(path: path, data: data, mode: mode), of: session)
+        case .delete(let path, let version): return decideOne(.delete(path: path, version: version), of: session)
+        case .set(let path, let data, let version): return decideOne(.set(path: path, data: data, version: version), of: session)
+        case .multi(let operations): return decideAll(operations, of: session)
+        case .get, .exists, .children, .sync: preconditionFailure("reads are not decided by the leader")
+        }
+    }
+
+    mutating func openSession(_ session: Int64) { commit(takeZxid(), [], [], of: session) }
+
+    /// All of a session's ephemeral nodes go in one transaction.
+    mutating func closeSession(_ session: Int64) {
+        let zxid = takeZxid()
+        let changes = tree.ephemerals(of: session).map { TreeChange.delete(path: $0) }
+        for change in changes { tree.apply(change, at: zxid) }
+        commit(zxid, changes, [], of: session, closing: true)
+    }
+
+    private mutating func takeZxid() -> Int64 {
+        counter += 1
+        return epoch << 32 | counter
+    }
+
+    /// The changes are in the tree already.
+    private mutating func commit(
+        _ zxid: Int64, _ changes: [TreeChange], _ operations: [MultiOperation], of session: Int64, closing: Bool = false
+    ) {
+        tree.advance(to: zxid)
+        history.append(
+            Transaction(zxid: zxid, session: session, closesSession: closing, operations: operations, changes: changes))
+    }
+
+    private mutating func decideOne(_ operation: MultiOperation, of session: Int64) -> CoordinationReply {
+        switch decideAll([operation], of: session) {
+        case .multi(let results):
+            switch results[0] {
+            case .checked: .synced
+            case .created(let path): .created(path: path)
+            case .deleted: .deleted
+            case .set(let stat): .set(stat)
+            }
+        case .failed(let error, _): .failed(error, operations: [])
+        case let other: other
+        }
+    }
+
+    /// All or nothing: later operations see the earlier ones.
+    private mutating func decideAll(_ operations: [MultiOperation], of session: Int64) -> CoordinationReply {
+        let zxid = takeZxid()
+        var changed = tree
+        var changes: [TreeChange] = []
+        var results: [MultiResult] = []
+        for (index, operation) in operations.enumerated() {
+            switch Leader.check(operation, of: session, against: changed) {
+            case .refused(let error):
+                commit(zxid, [], [], of: session)
+                let codes = operations.indices.map { $0 < index ? nil : $0 == index ? error : .runtimeInconsistency }
+                return .failed(error, operations: codes)
+            case .change(nil): results.append(.checked)
+            case .change(let change?):
+                changed.apply(change, at: zxid)
+                changes.append(change)
+                switch change {
+                case .create(let path, _, _): results.append(.created(path: path))
+                case .delete: results.append(.deleted)
+                case .set(let path, _): results.append(.set(changed[path]?.stat ?? Stat()))
+                }
+            }
+        }
+        tree = changed
+        commit(zxid, changes, operations, of: session)
+        return .multi(results)
+    }
+
+    private enum Verdict {
+        /// The operation holds and changes this, if anything.
+        case change(TreeChange?)
+        case refused(CoordinationError)
+    }
+
+    /// What an operation would change (nil: nothing), or why it fails. The order of the checks is ZooKeeper's.
+    private static func check(
+        _ operation: MultiOperation, of session: Int64, against tree: DataTree
+    ) -> Verdict {
+        switch operation {
+        case .check(let path, let version):
+            guard DataTree.isValid(path) else { return .refused(.badArguments) }
+            guard let node = tree[path] else { return .refused(.noNode) }
+            guard version == -1 || version == node.version else { return .refused(.badVersion) }
+            return .change(nil)
+        case .create(let path, let data, let mode):
+            guard DataTree.isValid(path, sequential: mode.isSequential) else { return .refused(.badArguments) }
+            guard let parent = tree[DataTree.split(path).parent] else { return .refused(.noNode) }
+            let full = mode.isSequential ? path + suffix(parent.creations) : path
+            guard tree[full] == nil else { return .refused(.nodeExists) }
+            guard parent.ephemeralOwner == 0 else { return .refused(.noChildrenForEphemerals) }
+            return .change(.create(path: full, data: data, owner: mode.isEphemeral ? session : 0))
+        case .delete(let path, let version):
+            guard DataTree.isValid(path), path != "/" else { return .refused(.badArguments) }
+            guard let node = tree[path] else { return .refused(.noNode) }
+            guard version == -1 || version == node.version else { return .refused(.badVersion) }
+            guard node.children.isEmpty else { return .refused(.notEmpty) }
+            return .change(.delete(path: path))
+        case .set(let path, let data, let version):
+            guard DataTree.isValid(path) else { return .refused(.badArguments) }
+            guard let node = tree[path] else { return .refused(.noNode) }
+            guard version == -1 || version == node.version else { return .refused(.badVersion) }
+            return .change(.set(path: path, data: data))
+        }
+    }
+
+    /// `%010d`.
+    private static func suffix(_ number: Int32) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, 10 - digits.utf8.count)) + digits
+    }
+}

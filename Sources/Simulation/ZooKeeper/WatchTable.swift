@@ -1,0 +1,51 @@
+import Machine
+
+/// Who watches what at one server. One-shot: telling removes. Source: `server/watch/WatchManager.java`.
+struct WatchTable: Sendable {
+    struct Watcher: Hashable, Sendable {
+        var handle: Int
+        /// The connection that the watch was set over; it dies with it.
+        var connection: UInt32
+    }
+
+    private var data = LookupTable<String, [Watcher]>()
+    private var children = LookupTable<String, [Watcher]>()
+
+    mutating func watchData(_ path: String, _ watcher: Watcher) { WatchTable.add(watcher, path, to: &data) }
+    mutating func watchChildren(_ path: String, _ watcher: Watcher) { WatchTable.add(watcher, path, to: &children) }
+
+    private static func add(_ watcher: Watcher, _ path: String, to table: inout LookupTable<String, [Watcher]>) {
+        var watchers = table.removeValue(forKey: path) ?? []
+        if !watchers.contains(watcher) { watchers.append(watcher) }
+        table[path] = watchers
+    }
+
+    /// The watchers that a change fires, with what each is told, in the order in which ZooKeeper tells them.
+    mutating func fire(_ change: TreeChange) -> [(Watcher, path: String, WatchKind)] {
+        var told: [(Watcher, path: String, WatchKind)] = []
+        func tell(_ watchers: [Watcher]?, _ path: String, _ kind: WatchKind) {
+            for watcher in watchers ?? [] where !told.contains(where: { $0.0 == watcher && $0.path == path && $0.2 == kind }) {
+                told.append((watcher, path, kind))
+            }
+        }
+        switch change {
+        case .create(let path, _, _):
+            let parent = DataTree.split(path).parent
+            tell(data.removeValue(forKey: path), path, .created)
+            tell(children.removeValue(forKey: parent), parent, .childrenChanged)
+        case .delete(let path):
+            let parent = DataTree.split(path).parent
+            tell(data.removeValue(forKey: path), path, .deleted)
+            tell(children.removeValue(forKey: path), path, .deleted)
+            tell(children.removeValue(forKey: parent), parent, .childrenChanged)
+        case .set(let path, _):
+            tell(data.removeValue(forKey: path), path, .dataChanged)
+        }
+        return told
+    }
+
+    mutating func removeAll() {
+        data.removeAll()
+        children.removeAll()
+    }
+}
