@@ -73,7 +73,7 @@ public struct FileEntry: Hashable, Sendable {
     }
 }
 
-public struct DiskError: Hashable, Sendable {
+public struct DiskError: Error, Hashable, Sendable {
     public enum Code: Hashable, Sendable {
         case notFound, locked, permission, noSpace, readOnly, inputOutput, other
     }
