@@ -1,0 +1,40 @@
+# Aviary: `make run` for a cluster to try, `make test` for all tests.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test setup build format lint protos sweep planted clean
+
+SWIFT_SOURCES := Package.swift Sources Tests SimTests
+SEEDS ?= 1..1000
+
+help: ## show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+run: ## build, start a cluster on loopback, show it at work, stop it with Ctrl-C
+	@scripts/run.sh
+
+test: ## build and run all tests
+	@scripts/test.sh
+
+setup: ## install what is missing (Debian packages)
+	@scripts/setup.sh
+
+build: setup ## build the release binary
+	swift build -c release --product aviary
+
+format: ## format the sources
+	swift format format --in-place --recursive --parallel $(SWIFT_SOURCES)
+
+lint: ## check the format of the sources
+	swift format lint --strict --recursive --parallel $(SWIFT_SOURCES)
+
+protos: ## generate Sources/AviaryProtos and the reflection descriptors from proto/
+	@scripts/generate-protos.sh
+
+sweep: ## simulate many seeds: make sweep SEEDS=1..100000
+	swift run -c release sweep --seeds $(SEEDS)
+
+planted: ## apply each planted mistake to a copy of the sources and show that the simulator sees it
+	@scripts/planted.sh
+
+clean: ## remove what was built and the logs of earlier runs
+	rm -rf .build .run
