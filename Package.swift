@@ -56,7 +56,9 @@ let package = Package(
         ),
 
         // The simulated world.
-        .target(name: "Simulation", dependencies: ["Machine", "Wire", "Nodes"], swiftSettings: swift6),
+        .target(
+            name: "Simulation", dependencies: ["Machine", "Wire", "Placement", "Coordination", "Nodes"], swiftSettings: swift6
+        ),
         .executableTarget(name: "sweep", dependencies: ["Simulation"], path: "Sources/Sweep", swiftSettings: swift6),
 
         // The real world.
