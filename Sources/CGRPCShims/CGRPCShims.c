@@ -1,0 +1,182 @@
+#include "CGRPCShims.h"
+
+#include <grpc/support/log.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+// Library
+
+static void discard(gpr_log_func_args *args) { (void)args; }
+
+void aviary_grpc_start(void) {
+  if (getenv("GRPC_VERBOSITY") == NULL) gpr_set_log_function(discard);
+  grpc_init();
+}
+
+void aviary_thread_set_name(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+// Time
+
+gpr_timespec aviary_deadline_after(int64_t nanoseconds) {
+  if (nanoseconds < 0) return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(nanoseconds, GPR_TIMESPAN));
+}
+
+int64_t aviary_nanoseconds_until(gpr_timespec deadline) {
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0) return -1;
+  gpr_timespec left = gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  if (left.tv_sec < 0) return 0;
+  // A client may name a deadline centuries away; nanoseconds in 64 bits end at 292 years.
+  if (left.tv_sec > INT64_MAX / GPR_NS_PER_SEC - 1) return -1;
+  return left.tv_sec * (int64_t)GPR_NS_PER_SEC + left.tv_nsec;
+}
+
+// Bytes
+
+grpc_byte_buffer *aviary_message_create(size_t length, uint8_t **start) {
+  grpc_slice slice = grpc_slice_malloc(length);
+  grpc_byte_buffer *message = grpc_raw_byte_buffer_create(&slice, 1);
+  // The buffer took a reference, and a copy of the bytes where the slice is small enough to hold them in itself.
+  grpc_slice_unref(slice);
+  *start = GRPC_SLICE_START_PTR(message->data.raw.slice_buffer.slices[0]);
+  return message;
+}
+
+grpc_slice aviary_message_contents(grpc_byte_buffer *message) {
+  if (message->data.raw.slice_buffer.count == 1 && message->data.raw.compression == GRPC_COMPRESS_NONE) {
+    return grpc_slice_ref(message->data.raw.slice_buffer.slices[0]);
+  }
+  grpc_byte_buffer_reader reader;
+  if (!grpc_byte_buffer_reader_init(&reader, message)) return grpc_empty_slice();
+  grpc_slice contents = grpc_byte_buffer_reader_readall(&reader);
+  grpc_byte_buffer_reader_destroy(&reader);
+  return contents;
+}
+
+grpc_slice aviary_slice_create(size_t length) { return grpc_slice_malloc(length); }
+
+uint8_t *aviary_slice_start(grpc_slice *slice) { return GRPC_SLICE_START_PTR(*slice); }
+
+size_t aviary_slice_length(grpc_slice slice) { return GRPC_SLICE_LENGTH(slice); }
+
+// Operations
+
+static void send_initial_metadata(grpc_op *op) { op->op = GRPC_OP_SEND_INITIAL_METADATA; }
+
+static void send_message(grpc_op *op, grpc_byte_buffer *message) {
+  op->op = GRPC_OP_SEND_MESSAGE;
+  op->data.send_message.send_message = message;
+}
+
+static void receive_message(grpc_op *op, grpc_byte_buffer **message) {
+  op->op = GRPC_OP_RECV_MESSAGE;
+  op->data.recv_message.recv_message = message;
+}
+
+static void send_status(grpc_op *op, aviary_status *status) {
+  op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
+  op->data.send_status_from_server.status = status->code;
+  op->data.send_status_from_server.trailing_metadata_count = status->metadata_count;
+  op->data.send_status_from_server.trailing_metadata = status->metadata;
+  op->data.send_status_from_server.status_details = status->code == GRPC_STATUS_OK ? NULL : &status->details;
+}
+
+static void receive_close(grpc_op *op, int *cancelled) {
+  op->op = GRPC_OP_RECV_CLOSE_ON_SERVER;
+  op->data.recv_close_on_server.cancelled = cancelled;
+}
+
+static void receive_initial_metadata(grpc_op *op, aviary_client_call *call) {
+  op->op = GRPC_OP_RECV_INITIAL_METADATA;
+  op->data.recv_initial_metadata.recv_initial_metadata = &call->initial_metadata;
+}
+
+static void receive_status(grpc_op *op, aviary_client_call *call) {
+  op->op = GRPC_OP_RECV_STATUS_ON_CLIENT;
+  op->data.recv_status_on_client.trailing_metadata = &call->trailing_metadata;
+  op->data.recv_status_on_client.status = &call->status;
+  op->data.recv_status_on_client.status_details = &call->details;
+}
+
+// Either side of a call
+
+grpc_call_error aviary_call_send_message(grpc_call *call, grpc_byte_buffer *message, void *tag) {
+  grpc_op op = {0};
+  send_message(&op, message);
+  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+}
+
+grpc_call_error aviary_call_receive_message(grpc_call *call, grpc_byte_buffer **message, void *tag) {
+  grpc_op op = {0};
+  receive_message(&op, message);
+  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+}
+
+grpc_call_error aviary_call_poke(grpc_call *call, void *tag) { return grpc_call_start_batch(call, NULL, 0, tag, NULL); }
+
+// Server side
+
+grpc_call_error aviary_server_reply(aviary_server_call *call, int with_close, void *tag) {
+  grpc_op ops[4] = {{0}};
+  size_t count = 0;
+  send_initial_metadata(&ops[count++]);
+  if (call->response != NULL) send_message(&ops[count++], call->response);
+  send_status(&ops[count++], &call->status);
+  if (with_close) receive_close(&ops[count++], &call->cancelled);
+  return grpc_call_start_batch(call->call, ops, count, tag, NULL);
+}
+
+grpc_call_error aviary_server_receive_close(grpc_call *call, int *cancelled, void *tag) {
+  grpc_op op = {0};
+  receive_close(&op, cancelled);
+  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+}
+
+grpc_call_error aviary_server_send_initial_metadata(grpc_call *call, void *tag) {
+  grpc_op op = {0};
+  send_initial_metadata(&op);
+  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+}
+
+grpc_call_error aviary_server_send_status(grpc_call *call, aviary_status *status, void *tag) {
+  grpc_op op = {0};
+  send_status(&op, status);
+  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+}
+
+// Client side
+
+grpc_call_error aviary_client_unary(aviary_client_call *call, void *tag) {
+  grpc_op ops[6] = {{0}};
+  send_initial_metadata(&ops[0]);
+  send_message(&ops[1], call->request);
+  ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+  receive_initial_metadata(&ops[3], call);
+  receive_message(&ops[4], &call->response);
+  receive_status(&ops[5], call);
+  return grpc_call_start_batch(call->call, ops, 6, tag, NULL);
+}
+
+grpc_call_error aviary_client_send_initial_metadata(grpc_call *call, void *tag) {
+  grpc_op op = {0};
+  send_initial_metadata(&op);
+  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+}
+
+grpc_call_error aviary_client_receive_initial_metadata(aviary_client_call *call, void *tag) {
+  grpc_op op = {0};
+  receive_initial_metadata(&op, call);
+  return grpc_call_start_batch(call->call, &op, 1, tag, NULL);
+}
+
+grpc_call_error aviary_client_receive_status(aviary_client_call *call, void *tag) {
+  grpc_op op = {0};
+  receive_status(&op, call);
+  return grpc_call_start_batch(call->call, &op, 1, tag, NULL);
+}
+
+grpc_call_error aviary_client_send_close(grpc_call *call, void *tag) {
+  grpc_op op = {0};
+  op.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
+  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+}

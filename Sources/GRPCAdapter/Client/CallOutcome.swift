@@ -1,0 +1,88 @@
+import CGRPCShims
+import Machine
+import Wire
+
+/// What became of one attempt at a request.
+enum CallOutcome {
+    case finished(Result<ClientReply, ClientError>)
+    /// It failed without harm and may be tried at another server; the error is for when there is none.
+    case mayTryNext(ClientError)
+}
+
+extension CallOutcome {
+    /// Judges a call that is over.
+    ///
+    /// - Parameters:
+    ///   - isRead: whether trying twice does no harm.
+    ///   - neverLeft: whether the request certainly never reached a connection.
+    init(
+        of call: aviary_client_call, method: UnaryMethod, isRead: Bool, server: Address, neverLeft: @autoclosure () -> Bool
+    ) {
+        if call.status == GRPC_STATUS_OK {
+            self = .finished(Self.reply(of: call, method: method, server: server))
+            return
+        }
+        let message = String(call.details)
+        let outcome = call.trailing_metadata.value(of: CallStatus.outcomeKey)
+        switch call.status {
+        case GRPC_STATUS_UNAVAILABLE:
+            // Without the server's own word, UNAVAILABLE comes from the transport, which knows nothing of what happened.
+            if outcome == CallStatus.notExecuted {
+                self = .mayTryNext(ClientError(.unavailable, message))
+            } else if isRead || neverLeft() {
+                self = .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: \(message)"))
+            } else {
+                self = .finished(.failure(ClientError(.aborted, "the connection to \(server) broke: \(message)")))
+            }
+        case GRPC_STATUS_DEADLINE_EXCEEDED:
+            if outcome == nil, neverLeft() {
+                self = .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: no connection in time"))
+            } else {
+                self = .finished(.failure(ClientError(.deadlineExceeded, message)))
+            }
+        default:
+            let redirect = call.trailing_metadata.value(of: CallStatus.redirectKey).flatMap { Address($0) }
+            self = .finished(.failure(ClientError(status: call.status, message, redirect: redirect)))
+        }
+    }
+
+    private static func reply(of call: aviary_client_call, method: UnaryMethod, server: Address) -> Result<ClientReply, ClientError> {
+        do throws(Malformed) {
+            guard let response = call.response else { throw Malformed() }
+            return .success(try withContents(of: response) { bytes throws(Malformed) in try method.reply(decoding: bytes) })
+        } catch {
+            return .failure(ClientError(.aborted, "\(server) answered with something that is not the method's response"))
+        }
+    }
+}
+
+extension UnaryMethod {
+    init(_ kind: KeyRequest.Kind) {
+        self =
+            switch kind {
+            case .put: .put
+            case .get: .get
+            case .delete: .delete
+            }
+    }
+
+    fileprivate func reply(decoding bytes: UnsafeRawBufferPointer) throws(Malformed) -> ClientReply {
+        guard let kind else { return .status(try ClusterStatus(decoding: bytes)) }
+        return try KeyReply(to: kind, decoding: bytes).reply
+    }
+}
+
+extension ClientError {
+    /// A status that a call ended with. Codes that Aviary does not use come from gRPC or from something that is not Aviary.
+    fileprivate init(status: grpc_status_code, _ message: String, redirect: Address?) {
+        if let code = Code(rawValue: Int(status.rawValue)) {
+            self.init(code, message, redirect: redirect)
+        } else if status == GRPC_STATUS_UNIMPLEMENTED {
+            self.init(.failedPrecondition, message)
+        } else if status == GRPC_STATUS_CANCELLED {
+            self.init(.aborted, "the call was cancelled")
+        } else {
+            self.init(.aborted, "gRPC status \(status.rawValue): \(message)")
+        }
+    }
+}

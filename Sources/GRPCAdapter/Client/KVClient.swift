@@ -1,0 +1,152 @@
+import Machine
+import Synchronization
+import Wire
+
+/// A client of the `aviary.v1` services.
+///
+/// It knows some servers and asks them in turn: another one only where the failure certainly did no harm (the server could not be
+/// reached, or said that nothing was executed, or the request was a read). Every failure tells through `ClientError.code`
+/// whether the request may have been executed; where the connection broke after a mutation was sent, that is `aborted`.
+///
+/// Each client has one connection per server and a thread of its own. `start` may be called as often as one likes without
+/// waiting; the blocking and async forms wait for one request.
+public final class KVClient: Sendable {
+    /// One request of a client.
+    public struct CallHandle: Hashable, Sendable {
+        let slot: Int
+        let use: UInt64
+
+        /// Of a request that was refused before it began.
+        static let none = CallHandle(slot: -1, use: 0)
+    }
+
+    private let core: KVClientCore
+    private let isShutDown = Atomic(false)
+
+    /// - Parameters:
+    ///   - servers: at least one; the first is asked first.
+    ///   - callsInFlight: beyond this many unanswered requests, `start` fails with `resourceExhausted`.
+    public init(servers: [Address], callsInFlight: Int = 100_000) {
+        core = KVClientCore(servers: servers, callsInFlight: callsInFlight)
+        core.run()
+    }
+
+    deinit {
+        guard !isShutDown.load(ordering: .sequentiallyConsistent) else { return }
+        // The last reference may go in a completion, on the very thread that shutting down waits for.
+        OSThread.detach(name: "kv client end") { [core] in core.shutDown() }
+    }
+
+    /// Begins a request and returns at once.
+    ///
+    /// - Parameters:
+    ///   - timeout: how long to wait in all, over every server tried. The server hears of it and may use it.
+    ///   - completion: called exactly once, on the client's thread, or on the caller's where the request cannot even begin. It
+    ///     must not block; it may start further requests.
+    /// - Returns: what `cancel` takes.
+    @discardableResult
+    public func start(
+        _ request: KeyRequest, timeout: Nanoseconds, completion: @escaping @Sendable (Result<ClientReply, ClientError>) -> Void
+    ) -> CallHandle {
+        core.start(UnaryMethod(request.kind), request, timeout: timeout, completion: completion)
+    }
+
+    /// Gives a request up: it ends soon, with `aborted` if it was sent. One that is over is left alone.
+    public func cancel(_ call: CallHandle) { core.cancel(call) }
+
+    /// Ends the client: what is in flight is cancelled and answered before this returns. Not to be called in a completion.
+    public func shutDown() {
+        guard !isShutDown.exchange(true, ordering: .sequentiallyConsistent) else { return }
+        core.shutDown()
+    }
+
+    // MARK: Waiting for one request
+
+    /// Stores a value. Blocks the calling thread.
+    public func put(key: [UInt8], value: [UInt8], timeout: Nanoseconds) throws(ClientError) {
+        guard case .put = try wait(.put(key: key, value: value), timeout) else { throw Self.unfitting }
+    }
+
+    /// Stores a value.
+    public func put(key: [UInt8], value: [UInt8], timeout: Nanoseconds) async throws(ClientError) {
+        guard case .put = try await answer(.put(key: key, value: value), timeout) else { throw Self.unfitting }
+    }
+
+    /// Reads the value of a key; nil where there is none. Blocks the calling thread.
+    public func get(key: [UInt8], timeout: Nanoseconds) throws(ClientError) -> [UInt8]? {
+        guard case .value(let value) = try wait(.get(key: key), timeout) else { throw Self.unfitting }
+        return value
+    }
+
+    /// Reads the value of a key; nil where there is none.
+    public func get(key: [UInt8], timeout: Nanoseconds) async throws(ClientError) -> [UInt8]? {
+        guard case .value(let value) = try await answer(.get(key: key), timeout) else { throw Self.unfitting }
+        return value
+    }
+
+    /// Removes a key; false where it was not there. Blocks the calling thread.
+    public func delete(key: [UInt8], timeout: Nanoseconds) throws(ClientError) -> Bool {
+        guard case .deleted(let existed) = try wait(.delete(key: key), timeout) else { throw Self.unfitting }
+        return existed
+    }
+
+    /// Removes a key; false where it was not there.
+    public func delete(key: [UInt8], timeout: Nanoseconds) async throws(ClientError) -> Bool {
+        guard case .deleted(let existed) = try await answer(.delete(key: key), timeout) else { throw Self.unfitting }
+        return existed
+    }
+
+    /// The cluster as the server that answers sees it. Blocks the calling thread.
+    public func status(timeout: Nanoseconds) throws(ClientError) -> ClusterStatus {
+        guard case .status(let status) = try wait(nil, timeout) else { throw Self.unfitting }
+        return status
+    }
+
+    /// The cluster as the server that answers sees it.
+    public func status(timeout: Nanoseconds) async throws(ClientError) -> ClusterStatus {
+        guard case .status(let status) = try await answer(nil, timeout) else { throw Self.unfitting }
+        return status
+    }
+
+    /// Each method's answers are decoded as that method's, so this is never seen.
+    private static let unfitting = ClientError(.aborted, "the answer does not fit the request")
+
+    /// `request` nil asks for the status.
+    private func wait(_ request: KeyRequest?, _ timeout: Nanoseconds) throws(ClientError) -> ClientReply {
+        let waiter = Waiter()
+        _ = core.start(request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout) { waiter.fulfil($0) }
+        return try waiter.wait().get()
+    }
+
+    private func answer(_ request: KeyRequest?, _ timeout: Nanoseconds) async throws(ClientError) -> ClientReply {
+        let handle = Mutex(CallHandle.none)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let started = core.start(request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout) {
+                    continuation.resume(returning: $0)
+                }
+                handle.withLock { $0 = started }
+                if Task.isCancelled { core.cancel(started) }
+            }
+        } onCancel: {
+            core.cancel(handle.withLock { $0 })
+        }
+        return try result.get()
+    }
+}
+
+/// Where a thread waits for the answer to its request.
+private final class Waiter: Sendable {
+    private let latch = Latch()
+    private let result = Mutex<Result<ClientReply, ClientError>?>(nil)
+
+    func fulfil(_ result: Result<ClientReply, ClientError>) {
+        self.result.withLock { $0 = result }
+        latch.open()
+    }
+
+    func wait() -> Result<ClientReply, ClientError> {
+        latch.wait()
+        return result.withLock { $0! }
+    }
+}

@@ -1,0 +1,35 @@
+import AviaryProtos
+import CGRPCShims
+import Wire
+
+extension UnaryMethod {
+    /// What the method's message asks about a key; nil for a method that is not about keys.
+    var kind: KeyRequest.Kind? {
+        switch self {
+        case .put: .put
+        case .get: .get
+        case .delete: .delete
+        case .status: nil
+        }
+    }
+
+    /// The message with which a call of this method ends.
+    func response(with reply: ClientReply) -> Result<MessagePointer, ClientError> {
+        switch (self, reply) {
+        case (.put, .put): .success(makeMessage(KeyReply.put))
+        case (.get, .value(let value)): .success(makeMessage(KeyReply.value(value)))
+        case (.delete, .deleted(let existed)): .success(makeMessage(KeyReply.deleted(existed: existed)))
+        case (.status, .status(let status)): statusResponse(status)
+        case (_, .failed(let error)): .failure(error)
+        case (.put, _), (.get, _), (.delete, _), (.status, _): .failure(Self.mismatch)
+        }
+    }
+
+    private func statusResponse(_ status: ClusterStatus) -> Result<MessagePointer, ClientError> {
+        guard let bytes: [UInt8] = try? Aviary_V1_StatusResponse(status).serializedBytes() else { return .failure(Self.mismatch) }
+        return .success(makeMessage(bytes))
+    }
+
+    /// The node's own mistake. What it did instead is anybody's guess.
+    private static let mismatch = ClientError(.aborted, "the node's reply does not fit the method")
+}

@@ -1,0 +1,22 @@
+/// The methods that a node's machine answers.
+enum UnaryMethod: Int, CaseIterable {
+    case put, get, delete, status
+
+    var path: String {
+        switch self {
+        case .put: "/aviary.v1.KV/Put"
+        case .get: "/aviary.v1.KV/Get"
+        case .delete: "/aviary.v1.KV/Delete"
+        case .status: "/aviary.v1.Cluster/Status"
+        }
+    }
+
+    /// How many calls C-core may take from the network ahead of the queue's thread.
+    var callsAhead: Int {
+        switch self {
+        case .put, .get: 64
+        case .delete: 16
+        case .status: 2
+        }
+    }
+}
