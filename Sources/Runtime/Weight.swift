@@ -1,0 +1,36 @@
+import Wire
+
+// How many bytes a request or message holds on to, near enough for the bounds of queues and frames.
+
+extension KeyRequest {
+    var weight: Int {
+        switch self {
+        case .put(let key, let value): key.count + value.count
+        case .get(let key), .delete(let key): key.count
+        }
+    }
+}
+
+extension ClientRequest {
+    var weight: Int {
+        switch self {
+        case .key(let request, _): request.weight
+        case .status: 0
+        }
+    }
+}
+
+extension PeerMessage {
+    /// Rough size of a message without its payload.
+    private static var frame: Int { 160 }
+
+    var weight: Int {
+        switch self {
+        case .append(let append): append.entries.reduce(Self.frame) { $0 + 32 + $1.operation.payloadBytes }
+        case .appendReply, .statusQuery, .statusReply: Self.frame
+        case .forward(_, let request): Self.frame + request.weight
+        case .forwardReply(_, .value(let value?)): Self.frame + value.count
+        case .forwardReply: Self.frame
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import Coordination
+import Foundation
+import Machine
+import Nodes
+import Runtime
+
+/// `aviary data`
+struct DataCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "data",
+        abstract: "Run a data node: one store of one group, as its primary or a standby.")
+
+    @Option(help: ArgumentHelp("The group that this node belongs to (environment: name).", valueName: "group"))
+    var name: String?
+
+    @Option(help: ArgumentHelp("The store's log, db.txt without it (environment: dbfile).", valueName: "path"))
+    var dbfile: String?
+
+    @Option(help: ArgumentHelp("Scratch file for rewrites of the log, rollback.txt without it (environment: rbfile).", valueName: "path"))
+    var rbfile: String?
+
+    @OptionGroup var options: NodeOptions
+
+    func run() async throws {
+        let flags = options.flags.merging(
+            [(SettingName.name, name), (.dbfile, dbfile), (.rbfile, rbfile)].compactMap { key, value in value.map { (key, $0) } }
+        ) { $1 }
+        let reader = Settings(flags: flags, environment: ProcessInfo.processInfo.environment)
+        let settings = try NodeSettings(reader)
+        let store = try StoreSettings(reader)
+        let logger = settings.logger("data \(store.group) \(settings.address)")
+        var hostSettings = HostSettings(address: settings.address, zooKeeper: settings.zooKeeper)
+        hostSettings.sessionTimeout = settings.sessionTimeout
+        hostSettings.server = settings.serverLimits
+        hostSettings.files = [.log: store.log, .rollback: store.rollback]
+        let host = try NodeHost(settings: hostSettings, logger: logger) { address, random in
+            var options = DataOptions()
+            options.limits = settings.limits
+            options.storage.limits = settings.limits
+            return DataNode(group: store.group, address: address, options: options, random: random)
+        }
+        logger.info(
+            "data node starting",
+            metadata: [
+                "version": "\(aviaryVersion)", "address": "\(settings.address)", "zooaddr": "\(settings.zooKeeper)",
+                "sessiontimeout": "\(settings.sessionTimeout.milliseconds)", "name": "\(store.group)", "dbfile": "\(store.log)",
+                "rbfile": "\(store.rollback)",
+            ])
+        throw try await NodeProgram(host: host).execute(logger: logger)
+    }
+}
+
+/// What a data node is told beyond what every node is.
+struct StoreSettings {
+    let group: String
+    let log: String
+    let rollback: String
+
+    /// - Throws: `Failure` naming the setting that is missing or wrong.
+    init(_ settings: Settings) throws(Failure) {
+        guard let group = settings.text(.name) else {
+            throw Settings.missing(.name, "the group that this data node belongs to, such as zdata1")
+        }
+        if let problem = GroupName.problem(group) { throw Failure(problem) }
+        self.group = group
+        log = settings.text(.dbfile) ?? "db.txt"
+        rollback = settings.text(.rbfile) ?? "rollback.txt"
+        if log == rollback {
+            throw Failure("dbfile and rbfile are both \"\(log)\"; a rewrite would destroy the log, so they must differ")
+        }
+    }
+}

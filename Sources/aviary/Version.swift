@@ -1,0 +1,2 @@
+/// Semantic version of this build.
+let aviaryVersion = "0.1.0"
