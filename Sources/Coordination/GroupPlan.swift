@@ -42,8 +42,10 @@ public enum GroupPlan: Hashable, Sendable {
             return
         }
         let later = members.filter { number, store in
-            store.whole && store.lineage == config.lineage
-                && config.inSync.contains { $0.store == store.store && $0.number < number }
+            guard store.whole, config.inSync.contains(where: { $0.store == store.store && $0.number < number }) else { return false }
+            // A store that was chosen at bootstrap and ended before it could take the lineage up has none yet. Where there
+            // is another in-sync store, both had taken it up; then it is an old image that has none.
+            return store.lineage == config.lineage || (store.lineage == nil && config.inSync.count == 1)
         }
         // Of several lives of one store all but the newest are dying sessions; of several stores any will do.
         let newest = later.filter { number, store in !later.contains { $0.1.store == store.store && $0.0 > number } }
