@@ -89,7 +89,7 @@ extension Session {
         }
         // The library's threads call back as soon as they run, and must find the handle: it is made under the lock.
         return state.withLock { state in
-            state.handle = zks_open(answer.hosts, Int32(clamping: max(1, timeout.milliseconds)), key)
+            state.handle = zks_open(answer.hosts, Int32(clamping: timeout.milliseconds), key)
             if state.handle == nil {
                 let reason = String(cString: strerror(errno))
                 complaint.withLock { $0 = "cannot start a ZooKeeper client: \(reason)" }

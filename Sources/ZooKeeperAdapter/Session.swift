@@ -135,8 +135,13 @@ final class Session: Sendable {
     }
 
     func complained(_ line: String) {
-        complaint.withLock { $0 = line }
-        log(.debug, "the ZooKeeper client says", [LogField("line", line)])
+        // After each round of attempts; what each of them met is more to the point.
+        if line.hasPrefix("Delaying connection") { return }
+        let isNew = complaint.withLock { complaint in
+            defer { complaint = line }
+            return complaint != line
+        }
+        if isNew { log(.debug, "the ZooKeeper client says", [LogField("line", line)]) }
     }
 
     func expired() {

@@ -27,7 +27,8 @@ public final class ZooKeeperCoordinator: Sendable {
 
     /// - Parameters:
     ///   - connectString: one that `validate` accepts.
-    ///   - sessionTimeout: asked for; the servers clamp it to 2 to 20 of their ticks, and `connected` tells the outcome.
+    ///   - sessionTimeout: asked for; the servers clamp it to 2 to 20 of their ticks, and `connected` tells the outcome. Half a
+    ///     second at least, as the C client gives up an attempt to connect after a share of it.
     ///   - deliver: called on several threads, for one session in order; must only enqueue: it may not call back.
     ///   - log: likewise.
     public init(
@@ -39,7 +40,7 @@ public final class ZooKeeperCoordinator: Sendable {
         } catch {
             preconditionFailure("\(error)")
         }
-        self.sessionTimeout = sessionTimeout
+        self.sessionTimeout = max(sessionTimeout, .milliseconds(500))
         self.deliver = deliver
         self.log = log
     }
