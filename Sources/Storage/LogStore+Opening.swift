@@ -58,7 +58,7 @@ extension LogStore {
             opening.report.finishedRename = true
             effects.log(.warning, "log was missing and the rollback file complete: it took the log's place")
             return scan(.log, into: &effects)
-        case .rollbackRemoved:
+        case .cleanedUp:
             beginRewrite(into: &effects)
             return []
         case .created, .opened: return opened(into: &effects)
@@ -122,10 +122,10 @@ extension LogStore {
                 writing.handedSeq = last.seq
                 writing.closedAtCommit = commit
                 run(cleanUp + [.syncDirectory], then: .opened, into: &effects)
-            } else if cleanUp.isEmpty {
-                beginRewrite(into: &effects)
             } else {
-                run(cleanUp, then: .rollbackRemoved, into: &effects)
+                // Before there is a rollback file again, the log itself must be safe under its name: else a power cut
+                // could leave half a copy and no log.
+                run([.sync(.log)] + cleanUp + [.syncDirectory], then: .cleanedUp, into: &effects)
             }
             return []
         }
@@ -159,7 +159,8 @@ extension LogStore {
         writing.encoder.header(store)
         let header = writing.encoder.take()
         writing.end = Int64(header.count)
-        let emptied: [DiskOperation] = (opening.logSize ?? 0) > 0 ? [.truncate(.log, size: 0)] : []
+        // What an earlier attempt left must be gone for good, or a power cut could mix the two headers.
+        let emptied: [DiskOperation] = (opening.logSize ?? 0) > 0 ? [.truncate(.log, size: 0), .sync(.log)] : []
         run(emptied + [.append(.log, header), .sync(.log), .syncDirectory], then: .created, into: &effects)
         return []
     }
@@ -174,7 +175,7 @@ extension LogStore {
                 \(options.logName) from a copy, or move \(options.rollbackName) away and let the store join its group empty
                 """)
         }
-        run([.rename(.rollback, to: .log), .syncDirectory], then: .renameFinished, into: &effects)
+        run([.sync(.rollback), .rename(.rollback, to: .log), .syncDirectory], then: .renameFinished, into: &effects)
         return []
     }
 }

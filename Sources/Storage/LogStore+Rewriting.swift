@@ -12,8 +12,8 @@ struct DiskScript: Sendable {
         /// The rollback file has taken the log's name.
         case renameFinished
         case created
-        /// An unfinished rewrite of an earlier life is gone.
-        case rollbackRemoved
+        /// The log is safe under its name, and an unfinished rewrite of an earlier life is gone.
+        case cleanedUp
         /// A piece of the source of a rewrite was read; its copy was written.
         case rewriteRead, rewriteWritten
         /// The copy is synced and has the log's name.
@@ -48,7 +48,7 @@ extension LogStore {
             return []
         }
         switch script.sequel {
-        case .locked, .listed, .scanned, .renameFinished, .created, .rollbackRemoved, .opened:
+        case .locked, .listed, .scanned, .renameFinished, .created, .cleanedUp, .opened:
             return openingStepEnded(script.sequel, result, into: &effects)
         case .rewriteRead: return rewriteRead(result, into: &effects)
         case .rewriteWritten: return rewriteReads(into: &effects)
@@ -65,7 +65,7 @@ extension LogStore {
         case .listed: stop(doing: "list the store's files", result)
         case .scanned, .rewriteRead: stop(doing: "read", result)
         case .renameFinished, .rewritten: stop(doing: "replace \(options.logName) by \(options.rollbackName)", result)
-        case .rollbackRemoved: stop(doing: "remove \(options.rollbackName)", result)
+        case .cleanedUp: stop(doing: "prepare the rewrite of \(options.logName)", result)
         case .created: stop(doing: "create \(options.logName)", result)
         case .rewriteWritten: stop(doing: "write \(options.rollbackName)", result)
         case .opened: stop(doing: "open \(options.logName)", result)

@@ -174,13 +174,17 @@ struct Recovery: Sendable {
         """
     }
 
-    /// Whether the file is what a crash can leave of a new store: at most a header, some prefix of it or all zeros (the size
-    /// reached the disk, the content did not).
+    /// Whether the file is what a crash can leave of a new store: a header of which a part is missing at the end, or reads as
+    /// zeros (the size reached the disk, the content did not). A whole header with a wrong checksum is something else.
     private func looksUnfinished(size: Int64) -> Bool {
         guard size <= Int64(LogFormat.headerCount) else { return false }
-        if beginning.allSatisfy({ $0 == 0 }) { return true }
-        let expected = LogFormat.magic + [UInt8(ascii: "0") + UInt8(LogFormat.version), LogFormat.space]
-        return size < Int64(LogFormat.headerCount) && expected.starts(with: beginning.prefix(expected.count))
-            && beginning.dropFirst(expected.count).allSatisfy { $0 == LogFormat.space || LineReader.isUUIDCharacter($0) }
+        let start = LogFormat.magic + [UInt8(ascii: "0") + UInt8(LogFormat.version), LogFormat.space]
+        let isHeader = beginning.enumerated().allSatisfy { index, byte in
+            if byte == 0 { return true }
+            if index < start.count { return byte == start[index] }
+            if index == LogFormat.headerCount - 1 { return byte == LogFormat.newline }
+            return byte == LogFormat.space || LineReader.isUUIDCharacter(byte)
+        }
+        return isHeader && (size < Int64(LogFormat.headerCount) || beginning.contains(0))
     }
 }

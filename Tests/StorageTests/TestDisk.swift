@@ -43,6 +43,9 @@ struct TestDisk {
     subscript(name: FileName) -> [UInt8]? { names[name].map { files[$0].current } }
     var text: String { String(decoding: self[.log] ?? [], as: UTF8.self) }
 
+    /// Whether a power cut would change anything.
+    var hasUnsynced: Bool { !nameChanges.isEmpty || files.contains { $0.current != $0.durable } }
+
     mutating func perform(_ operation: DiskOperation) -> DiskResult {
         switch operation {
         case .lock:
@@ -103,7 +106,7 @@ struct TestDisk {
     func afterPowerCut(samples: Int, random: inout SeededRandom) -> [TestDisk] {
         var choices = nameChanges.count
         for file in files.indices { choices += dirtyPages(of: file).count + 1 }
-        if choices <= 6 || (choices < 60 && 1 << choices <= samples) {
+        if choices < 60, 1 << choices <= samples {
             return (0..<(1 << choices)).map { bits in afterPowerCut { bits >> $0 & 1 == 1 } }
         }
         var images = [afterPowerCut { _ in false }, afterPowerCut { _ in true }]
