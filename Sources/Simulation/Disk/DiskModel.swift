@@ -72,6 +72,18 @@ public struct DiskModel: Sendable {
     /// What is on the medium for certain, found by the names that are there for certain.
     public func durableBytes(of file: FileName) -> [UInt8]? { directory.durableEntries[file].flatMap { inodes[$0]?.durableBytes } }
 
+    /// What the last life left behind, for an oracle that judges what the next one makes of it.
+    public struct Remains: Hashable, Sendable {
+        /// What was certainly on the medium of the log.
+        public var durable: [UInt8]
+        /// What had been written to the log at all.
+        public var written: [UInt8]
+        /// The log was being replaced by another file, so that the two above may be of different ones.
+        public var wasReplacing: Bool
+    }
+
+    public private(set) var remains: Remains?
+
     public var isDirty: Bool { inodes.values.contains { $0.isDirty } }
 
     // MARK: Requests
@@ -187,6 +199,11 @@ public struct DiskModel: Sendable {
 
     /// The process is gone. What it had asked for is dropped from some point on; with the power goes what is not durable.
     mutating func processEnded(losingPower: Bool) {
+        let sound = directory.durableEntries[.log].flatMap { inodes[$0]?.soundBytes } ?? []
+        let wasReplacing = isReplacingLog
+        defer {
+            if losingPower { losePower() } else if isDirty { marks.append(.processDiedWithUnsyncedBytes) }
+        }
         // The system goes on with what it has begun: any number of the oldest requests, and a part of the next.
         for _ in 0..<random.below(work.count + 1) { _ = finishNext(.work) }
         if case .append(let file, let bytes)? = work.first?.request.operation, let inode = directory[file], bytes.count > 1,
@@ -200,11 +217,20 @@ public struct DiskModel: Sendable {
         workEnd = .zero
         readableAt = .zero
         lastReadEnd = .zero
-        if losingPower {
-            losePower()
-        } else if isDirty {
-            marks.append(.processDiedWithUnsyncedBytes)
+        remains = Remains(durable: sound, written: visibleBytes(of: .log) ?? [], wasReplacing: wasReplacing)
+    }
+
+    private var isReplacingLog: Bool {
+        if directory[.rollback] != nil || directory.durableEntries[.rollback] != nil { return true }
+        if directory[.log] != directory.durableEntries[.log] && directory.durableEntries[.log] != nil { return true }
+        for index in 0..<work.count {
+            switch work[index].request.operation {
+            case .append(let file, _): if file != .log { return true }
+            case .truncate, .rename, .remove: return true
+            case .lock, .list, .sync, .read, .syncDirectory: break
+            }
         }
+        return false
     }
 
     /// Only what is durable is left, and chance decides about the rest.

@@ -26,6 +26,13 @@ struct FileImage: Hashable, Sendable {
         return image
     }
 
+    /// The durable image up to the first part that a failed sync dropped.
+    var soundBytes: [UInt8] {
+        let image = durableBytes
+        let end = dropped.reduce(image.count) { min($0, $1.lowerBound) }
+        return Array(image[..<end])
+    }
+
     mutating func append(_ new: [UInt8]) {
         bytes += new
         sizes.append(bytes.count)

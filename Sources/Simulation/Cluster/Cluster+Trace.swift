@@ -1,0 +1,111 @@
+import Machine
+import Wire
+
+// What of Aviary's messages tells two runs apart. Identities that are the same in every message of a run are left out.
+
+extension PeerMessage: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        switch self {
+        case .append(let append):
+            hash.fold(append.term)
+            hash.fold(append.from.number)
+            hash.fold(append.to)
+            append.previous.fold(into: &hash)
+            for entry in append.entries { entry.fold(into: &hash) }
+            hash.fold(append.commit)
+            hash.fold(append.sentAt)
+        case .appendReply(let reply):
+            hash.fold(reply.term)
+            hash.fold(reply.from.number)
+            hash.fold(reply.verified)
+            hash.fold(reply.echo)
+            switch reply.outcome {
+            case .accepted: hash.fold(1 as UInt64)
+            case .olderTerm: hash.fold(2 as UInt64)
+            case .mismatch(let last, let runs):
+                last.fold(into: &hash)
+                for run in runs {
+                    hash.fold(run.term)
+                    hash.fold(run.first)
+                    hash.fold(run.last)
+                }
+            case .busy: hash.fold(3 as UInt64)
+            case .otherLineage(let lineage): hash.fold(lineage.text)
+            }
+        case .forward(let id, let request):
+            hash.fold(id)
+            request.fold(into: &hash)
+        case .forwardReply(let id, let reply):
+            hash.fold(id)
+            reply.fold(into: &hash)
+        case .statusQuery(let id): hash.fold(id)
+        case .statusReply(let id, let status):
+            hash.fold(id)
+            hash.fold(status.term)
+            status.last.fold(into: &hash)
+            hash.fold(status.commit)
+        }
+    }
+}
+
+extension Position {
+    func fold(into hash: inout TraceHash) {
+        hash.fold(term)
+        hash.fold(seq)
+    }
+}
+
+extension Entry {
+    func fold(into hash: inout TraceHash) {
+        position.fold(into: &hash)
+        switch operation {
+        case .put(let key, let value):
+            hash.fold(key)
+            hash.fold(value)
+        case .delete(let key): hash.fold(key)
+        case .beginTerm: hash.fold(1 as UInt64)
+        }
+    }
+}
+
+extension KeyRequest {
+    func fold(into hash: inout TraceHash) {
+        switch self {
+        case .put(let key, let value):
+            hash.fold(1 as UInt64)
+            hash.fold(key)
+            hash.fold(value)
+        case .get(let key):
+            hash.fold(2 as UInt64)
+            hash.fold(key)
+        case .delete(let key):
+            hash.fold(3 as UInt64)
+            hash.fold(key)
+        }
+    }
+}
+
+extension ClientRequest: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        switch self {
+        case .key(let request, let patience):
+            request.fold(into: &hash)
+            hash.fold(patience?.count ?? -1)
+        case .status: hash.fold(4 as UInt64)
+        }
+    }
+}
+
+extension ClientReply: Traceable {
+    public func fold(into hash: inout TraceHash) {
+        switch self {
+        case .put: hash.fold(1 as UInt64)
+        case .value(let value): if let value { hash.fold(value) } else { hash.fold(2 as UInt64) }
+        case .deleted(let existed): hash.fold(existed ? 3 : 4 as UInt64)
+        case .status(let status): hash.fold(status.groups.count)
+        case .failed(let error):
+            hash.fold(error.code.rawValue)
+            hash.fold(error.message)
+        }
+    }
+}

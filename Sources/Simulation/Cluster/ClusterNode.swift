@@ -1,0 +1,28 @@
+import Machine
+import Nodes
+import Wire
+
+/// A process of Aviary: a server or a data node.
+public struct ClusterNode: Node {
+    public typealias Message = PeerMessage
+    public typealias Request = ClientRequest
+    public typealias Reply = ClientReply
+
+    /// One of the two is there. (Not an enum: a payload would be copied out and back at every step.)
+    public private(set) var server: ServerNode?
+    public private(set) var data: DataNode?
+
+    public init(_ server: ServerNode) { self.server = server }
+    public init(_ data: DataNode) { self.data = data }
+
+    @inline(__always)
+    public mutating func step(_ event: AviaryEvent, at now: Instant, into effects: inout Sink) {
+        if data != nil {
+            data!.step(event, at: now, into: &effects)
+        } else {
+            server?.step(event, at: now, into: &effects)
+        }
+    }
+}
+
+public typealias ClusterWorld = World<ClusterNode>

@@ -1,0 +1,106 @@
+import Machine
+import Nodes
+import Replication
+import Storage
+import Wire
+
+/// What a seed expands to: the cluster, its options, the load, and which faults happen how often.
+public struct ClusterPlan: Sendable {
+    public var servers = 3
+    /// Stores of each group; the group's name is its index in `groupNames`.
+    public var stores = [3, 3]
+    public var clients = 4
+    /// How long faults go on; then everything is healed and has to come right.
+    public var faultTime = Nanoseconds.seconds(20)
+    public var mix = FaultMix(shares: [])
+    /// Data nodes that first start late: they join a group that has data.
+    public var latecomers = 0
+
+    // Load.
+    public var keysPerClient = 3
+    public var readPercent: UInt64 = 50
+    public var deletePercent: UInt64 = 20
+    public var padding = 20
+    /// Between a client's operations, at most.
+    public var thinkTime = Nanoseconds.milliseconds(50)
+    /// How long clients wait for an answer, at most.
+    public var patience = Nanoseconds.seconds(5)
+    /// In which percentage of calls a client calls a data node directly.
+    public var directPercent: UInt64 = 20
+
+    // The world and the nodes.
+    public var world = ClusterWorld.Options()
+    public var data = DataOptions()
+    public var server = ServerOptions()
+
+    public static let groupNames = ["alpha", "beta", "gamma", "delta"]
+
+    public init() {}
+
+    /// How long after the healing everything must have come right, at most: sessions expire, elections, catching up.
+    public var recoveryTime: Nanoseconds { .seconds(60) + world.zooKeeper.tick * 20 }
+
+    public init(drawnFrom random: inout SeededRandom) {
+        func pick<Choice>(_ choices: [Choice]) -> Choice { choices[random.below(choices.count)] }
+        servers = pick([1, 2, 3, 3])
+        let groups = pick([1, 1, 2])
+        stores = (0..<groups).map { _ in pick([1, 2, 2, 3, 3, 3, 5]) }
+        clients = pick([1, 3, 6, 12])
+        faultTime = .seconds(pick([3, 10, 20, 40]))
+        mix = FaultMix.draw(&random)
+        latecomers = pick([0, 0, 1, 2])
+
+        keysPerClient = pick([1, 2, 5, 20])
+        readPercent = pick([20, 50, 80])
+        deletePercent = pick([0, 20, 50])
+        padding = pick([0, 10, 100, 5_000])
+        thinkTime = pick([.milliseconds(2), .milliseconds(30), .milliseconds(300)])
+        patience = pick([.milliseconds(300), .seconds(2), .seconds(6)])
+        directPercent = pick([0, 20, 60])
+
+        world.clients = clients
+        world.clockDrift = pick([0, 1_000, 24_000])
+        world.batchesAreRandom = random.chance(2, in: 3)
+        if random.chance(1, in: 3) { world.reaction = Spread(.zero) }
+        if random.chance(1, in: 3) {
+            world.timerLateness = Spread(least: .zero, usual: .milliseconds(5), worst: .milliseconds(300), tailPer1024: 20)
+        }
+        world.network.latency = pick([
+            Spread(least: .microseconds(30), usual: .microseconds(150), worst: .milliseconds(2), tailPer1024: 5),
+            world.network.latency,
+            Spread(least: .microseconds(100), usual: .milliseconds(15), worst: .milliseconds(300), tailPer1024: 20),
+        ])
+        world.zooKeeper.servers = pick([1, 3, 3, 5])
+        world.zooKeeper.tick = pick([.milliseconds(200), .milliseconds(500), .milliseconds(2_000)])
+        world.zooKeeper.requestedTimeout = pick([.milliseconds(1_000), .milliseconds(4_000)])
+        if random.chance(1, in: 4) {
+            world.zooKeeper.lag = Spread(least: .milliseconds(1), usual: .milliseconds(300), worst: .seconds(5), tailPer1024: 100)
+        }
+        world.disk.pageBytes = pick([512, 4_096])
+        if random.chance(1, in: 4) {
+            world.disk.syncTime = Spread(least: .milliseconds(1), usual: .milliseconds(20), worst: .milliseconds(400), tailPer1024: 30)
+        }
+
+        data.replication.windowBytes = pick([2_000, 8 << 20])
+        data.replication.appendBytes = pick([500, 1 << 20])
+        data.replication.joinDistance = pick([1, 16, 256])
+        data.storage.chunkBytes = pick([128, 4_096, 1 << 20])
+        data.storage.cachedEntryBytes = pick([400, 1 << 20])
+    }
+
+    /// The expanded options, for people who look at a failure.
+    public var summary: String {
+        let shares = mix.shares.map { "\($0.kind)/\($0.interval.milliseconds)ms" }.joined(separator: " ")
+        return """
+            servers \(servers), stores \(stores), clients \(clients), faults for \(faultTime.milliseconds) ms, latecomers \(latecomers)
+            keys/client \(keysPerClient), reads \(readPercent) %, deletes \(deletePercent) %, padding \(padding), \
+            think \(thinkTime.milliseconds) ms, patience \(patience.milliseconds) ms, direct \(directPercent) %
+            drift \(world.clockDrift) ppm, random batches \(world.batchesAreRandom), latency \(world.network.latency.usual.count / 1_000) µs, \
+            ZooKeeper servers \(world.zooKeeper.servers) tick \(world.zooKeeper.tick.milliseconds) ms \
+            timeout \(world.zooKeeper.grantedTimeout.milliseconds) ms, sync \(world.disk.syncTime.usual.count / 1_000) µs
+            window \(data.replication.windowBytes), append \(data.replication.appendBytes), join \(data.replication.joinDistance), \
+            chunk \(data.storage.chunkBytes), cached \(data.storage.cachedEntryBytes)
+            faults: \(shares.isEmpty ? "none" : shares)
+            """
+    }
+}

@@ -1,0 +1,162 @@
+import Machine
+
+extension World {
+    /// Lets a fault happen to a random victim. Returns what ends it and after how long; empty where nothing was hit.
+    ///
+    /// - Parameter mayHit: which processes are fair game.
+    public mutating func inject(
+        _ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom
+    ) -> [(after: Nanoseconds, Repair)] {
+        let targets = (0..<processCount).filter(mayHit)
+        let living = targets.filter { isUp($0) }
+        guard !targets.isEmpty else { return [] }
+        func anyLiving() -> Int? { living.isEmpty ? nil : living[random.below(living.count)] }
+        trace.fold(at: now, 64, kind.rawValue) { _ in }
+
+        switch kind {
+        case .kill, .powerLoss:
+            guard let victim = anyLiving() else { return [] }
+            crash(victim, losingPower: kind == .powerLoss)
+            return [(downTime(&random), .restart(process: victim))]
+        case .bulkPowerLoss:
+            guard !living.isEmpty else { return [] }
+            var repairs: [(after: Nanoseconds, Repair)] = []
+            let together = downTime(&random)
+            for victim in targets where random.chance(4, in: 5) {
+                if isUp(victim) { crash(victim, losingPower: true) } else { losePowerWhileDown(victim) }
+                repairs.append((together + random.length(.zero...(.seconds(1))), .restart(process: victim)))
+            }
+            return repairs
+        case .shutdown:
+            guard let victim = anyLiving() else { return [] }
+            requestShutdown(victim)
+            return []
+        case .pause, .pauseMidBatch:
+            guard let victim = anyLiving() else { return [] }
+            pause(victim, for: faultTime(&random), midBatch: kind == .pauseMidBatch)
+            return []
+        case .slowProcess:
+            guard let victim = anyLiving() else { return [] }
+            let worst = random.length(.milliseconds(1)...(.milliseconds(400)))
+            setReaction(victim, Spread(least: .zero, usual: worst / 4, worst: worst, tailPer1024: 100))
+            return [(faultTime(&random), .usualReaction(process: victim))]
+        case .isolation, .partition, .oneWayCut, .partialCut, .clientCut: return cut(kind, targets, &random)
+        case .reset:
+            var hit = false
+            for _ in 0..<4 where !hit {
+                let from = targets[random.below(targets.count)]
+                let to = targets[random.below(targets.count)]
+                if from != to { hit = resetConnection(from: from, to: to) }
+            }
+            return []
+        case .slowPath:
+            let slow = targets[random.below(targets.count)]
+            let factor = Int64([10, 100, 1_000][random.below(3)])
+            let paths = (0..<processCount).flatMap { other in
+                other == slow || random.chance(1, in: 3) ? [] : [Repair.Path(from: slow, to: other), Repair.Path(from: other, to: slow)]
+            }
+            for path in paths { setSlowness(from: path.from, to: path.to, factor: factor) }
+            return [(faultTime(&random), .usualSpeed(paths))]
+        case .zooKeeperOutage:
+            guard !zooKeeper.isOut else { return [] }
+            beginZooKeeperOutage()
+            return [(faultTime(&random), .zooKeeperOutageOver)]
+        case .zooKeeperCut:
+            let victim = targets[random.below(targets.count)]
+            let all = random.chance(2, in: 3)
+            let servers = (0..<zooKeeperServers).filter { _ in all || random.chance(1, in: 2) }
+            for server in servers { setZooKeeperCut(victim, server: server, true) }
+            return [(faultTime(&random), .zooKeeperReached(process: victim, servers: servers))]
+        case .zooKeeperServerIsolated:
+            // A minority, so that there is a leader.
+            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown }) else { return [] }
+            let server = random.below(zooKeeperServers)
+            setZooKeeperServerIsolated(server, true)
+            return [(faultTime(&random), .zooKeeperServerBack(server: server))]
+        case .zooKeeperServerDown:
+            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown }) else { return [] }
+            let server = random.below(zooKeeperServers)
+            setZooKeeperServerDown(server, true)
+            return [(faultTime(&random), .zooKeeperServerUp(server: server))]
+        case .sessionExpiry:
+            guard let victim = anyLiving() else { return [] }
+            expireSessions(of: victim)
+            return []
+        case .diskStall:
+            stallDisk(targets[random.below(targets.count)], for: faultTime(&random))
+            return []
+        case .slowDisk, .diskFull, .syncFailure, .appendFailure:
+            let victim = targets[random.below(targets.count)]
+            var faults = DiskModel.Faults()
+            switch kind {
+            case .slowDisk: faults.slowness = Int64([5, 30, 200][random.below(3)])
+            case .diskFull: faults.isFull = true
+            case .syncFailure: faults.syncFailure = [1_000, 10_000, 65_536][random.below(3)]
+            default: faults.appendFailure = [500, 5_000, 65_536][random.below(3)]
+            }
+            setDiskFaults(victim, faults)
+            return [(faultTime(&random), .diskHealthy(process: victim))]
+        }
+    }
+
+    private mutating func cut(
+        _ kind: FaultKind, _ targets: [Int], _ random: inout SeededRandom
+    ) -> [(after: Nanoseconds, Repair)] {
+        var paths: [Repair.Path] = []
+        func sever(_ a: Int, _ b: Int) {
+            paths.append(Repair.Path(from: a, to: b))
+            paths.append(Repair.Path(from: b, to: a))
+        }
+        let victim = targets[random.below(targets.count)]
+        let others = (0..<processCount).filter { $0 != victim }
+        switch kind {
+        case .isolation:
+            // Everybody but ZooKeeper, or ZooKeeper too: that is a fault of its own.
+            for other in others { sever(victim, other) }
+        case .partition:
+            let side = (0..<processCount).map { _ in random.chance(1, in: 2) }
+            for a in 0..<processCount { for b in (a + 1)..<max(a + 1, processCount) where side[a] != side[b] { sever(a, b) } }
+        case .oneWayCut:
+            for other in others where random.chance(1, in: 2) {
+                paths.append(random.chance(1, in: 2) ? Repair.Path(from: victim, to: other) : Repair.Path(from: other, to: victim))
+            }
+        case .partialCut:
+            if !others.isEmpty { sever(victim, others[random.below(others.count)]) }
+        default:
+            let client = endpoint(ofClient: random.below(clientCount))
+            for process in 0..<processCount where random.chance(1, in: 2) { sever(client, process) }
+        }
+        for path in paths { cutPath(from: path.from, to: path.to) }
+        return paths.isEmpty ? [] : [(faultTime(&random), .mend(paths))]
+    }
+
+    /// Ends a fault. `restart` is the scenario's, who knows what to start.
+    public mutating func repair(_ repair: Repair) {
+        switch repair {
+        case .restart: break
+        case .mend(let paths): for path in paths { mendPath(from: path.from, to: path.to) }
+        case .usualSpeed(let paths): for path in paths { setSlowness(from: path.from, to: path.to, factor: 1) }
+        case .usualReaction(let process): setReaction(process, options.reaction)
+        case .zooKeeperReached(let process, let servers):
+            for server in servers { setZooKeeperCut(process, server: server, false) }
+        case .zooKeeperServerBack(let server): setZooKeeperServerIsolated(server, false)
+        case .zooKeeperServerUp(let server): setZooKeeperServerDown(server, false)
+        case .zooKeeperOutageOver: endZooKeeperOutage()
+        case .diskHealthy(let process): recoverDisk(process)
+        }
+    }
+
+    /// How long a fault lasts: around the lengths that matter to leases, to retries, and to sessions.
+    private func faultTime(_ random: inout SeededRandom) -> Nanoseconds {
+        switch random.below(4) {
+        case 0: random.length(.milliseconds(1)...(.milliseconds(150)))
+        case 1: random.length(.milliseconds(100)...(.milliseconds(1_200)))
+        case 2: random.length(.milliseconds(500)...(.seconds(4)))
+        default: random.length(.seconds(2)...(.seconds(9)))
+        }
+    }
+
+    private func downTime(_ random: inout SeededRandom) -> Nanoseconds {
+        random.chance(1, in: 3) ? random.length(.milliseconds(1)...(.milliseconds(100))) : faultTime(&random)
+    }
+}

@@ -1,0 +1,62 @@
+/// The entries of a log file, read from its bytes by a reader that shares no code with the store's: it trusts every
+/// complete record and checks no checksum, so it is for bytes that are known to be sound.
+struct LogImage: Hashable, Sendable {
+    struct Record: Hashable, Sendable {
+        var term: UInt64
+        var seq: UInt64
+        /// Key line and value line; empty for the first entry of a term.
+        var content: [UInt8]
+    }
+
+    private(set) var records: [Record] = []
+
+    init(_ bytes: [UInt8]) {
+        var lines = Lines(bytes)
+        while let line = lines.next() {
+            if line.first == UInt8(ascii: "%") {
+                let words = LogImage.words(line)
+                if words.first.map({ $0.elementsEqual("%term".utf8) }) == true {
+                    guard let marks = LogImage.marks(words) else { return }
+                    records.append(Record(term: marks.term, seq: marks.seq, content: []))
+                }
+                continue
+            }
+            guard let value = lines.next(), let closing = lines.next(), closing.first == UInt8(ascii: "#"),
+                let marks = LogImage.marks(LogImage.words(closing))
+            else { return }
+            records.append(Record(term: marks.term, seq: marks.seq, content: line + [UInt8(ascii: "\n")] + value))
+        }
+    }
+
+    func isPrefix(of other: LogImage) -> Bool {
+        records.count <= other.records.count && records.elementsEqual(other.records[..<records.count])
+    }
+
+    var summary: String { records.last.map { "\(records.count) records, last \($0.term):\($0.seq)" } ?? "no records" }
+
+    private static func marks(_ words: [ArraySlice<UInt8>]) -> (term: UInt64, seq: UInt64)? {
+        guard words.count >= 3, let term = number(words[1]), let seq = number(words[2]) else { return nil }
+        return (term, seq)
+    }
+
+    private static func words(_ line: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] { line.split(separator: UInt8(ascii: " ")) }
+
+    private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+        guard !digits.isEmpty, digits.count < 19, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        return digits.reduce(0) { $0 * 10 + UInt64($1 - 48) }
+    }
+
+    /// Complete lines, without their newlines.
+    private struct Lines {
+        let bytes: [UInt8]
+        var start = 0
+
+        init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+        mutating func next() -> ArraySlice<UInt8>? {
+            guard let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+            defer { start = end + 1 }
+            return bytes[start..<end]
+        }
+    }
+}
