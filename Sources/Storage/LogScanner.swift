@@ -281,7 +281,9 @@ struct LogScanner: Sendable {
             guard isAtEnd else { return .incomplete }
             closing = (newlines[1] + 1)..<window.count
         }
-        guard window[closing].elementsEqual([LogFormat.closing]) else { return closing.isEmpty && isAtEnd ? .incomplete : .wrong }
+        guard window[closing].elementsEqual([LogFormat.closing]) else {
+            return closing.isEmpty && isAtEnd ? .incomplete : .wrong
+        }
         let marks = EntryMarks(position: Position(term: 0, seq: last.seq + 1), commit: last.seq, durable: last.seq)
         let lines = position..<closing.lowerBound
         let entry = ScannedEntry(offset: offset, chain: 0, marks: marks, content: content, lines: lines)

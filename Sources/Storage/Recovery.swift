@@ -164,7 +164,8 @@ struct Recovery: Sendable {
             case .version1: "whole records follow, and version 1 has no checksums to tell a torn write from damage"
             case .version2: "later records prove that it had been synced"
             }
-        return "\(name) is damaged at byte \(scanner.offset), in entry \(seq) or right before it: \(evidence); \(Recovery.advice)"
+        return
+            "\(name) is damaged at byte \(scanner.offset), in entry \(seq) or right before it: \(evidence); \(Recovery.advice)"
     }
 
     private var foreign: String {

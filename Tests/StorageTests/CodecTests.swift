@@ -123,7 +123,9 @@ struct LogLineTests {
         #expect(control("%own 1 2 0123cdef")?.line == .unknown(word: "own"))
         #expect(control("%own 0123cdef")?.line == .unknown(word: "own"))
         #expect(control("%own 0123cdef")?.checksum == 0x0123_CDEF)
-        for line in ["%", "%own", "%adopt 7", "%adopt 0123cdef", "%lineage a%2 0123cdef", "%lineage a%ZZ 0123cdef", "%adopt x 0123cdef"] {
+        for line in [
+            "%", "%own", "%adopt 7", "%adopt 0123cdef", "%lineage a%2 0123cdef", "%lineage a%ZZ 0123cdef", "%adopt x 0123cdef",
+        ] {
             #expect(control(line) == nil, "\(line)")
         }
     }

@@ -163,7 +163,8 @@ struct CrashTests {
             tally.crashes += images.count
             for image in images {
                 if let violation = recover(image, moment.promise, nested: true, &random, &tally) {
-                    tally.violation = "after operation \(index) of \(run.moments.count), \(violation)\non \(image.text.debugDescription)"
+                    tally.violation =
+                        "after operation \(index) of \(run.moments.count), \(violation)\non \(image.text.debugDescription)"
                     return tally
                 }
             }

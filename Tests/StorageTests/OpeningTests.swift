@@ -101,7 +101,9 @@ struct OpeningTests {
     @Test("An unfinished rewrite of an earlier life is removed")
     func unfinishedRewrite() {
         for closed in [true, false] {
-            let disk = TestDisk([(.log, OpeningTests.sampleDisk(closed: closed)[.log]!), (.rollback, Array("%aviary 2 01".utf8))])
+            let disk = TestDisk([
+                (.log, OpeningTests.sampleDisk(closed: closed)[.log]!), (.rollback, Array("%aviary 2 01".utf8)),
+            ])
             var life = Life.opened(disk)
             #expect(life.disk[.rollback] == nil)
             #expect(life.entries() == OpeningTests.sampleEntries)
@@ -134,7 +136,8 @@ struct OpeningTests {
     @Test(
         "A file that is not a log is refused, and untouched",
         arguments: [
-            "hello", "hello\n", "#!/bin/sh\necho hello\n", "\u{7F}ELF\u{2}\u{1}\u{1}", "a2V5\ndmFsdWU=\n", "\n\n#\n", "-\n-\n#\n",
+            "hello", "hello\n", "#!/bin/sh\necho hello\n", "\u{7F}ELF\u{2}\u{1}\u{1}", "a2V5\ndmFsdWU=\n", "\n\n#\n",
+            "-\n-\n#\n",
             "%aviary x\n", "%aviary 2 not-a-uuid 00000000\n", "%closed 0 0 00000000\n",
             "%aviary 2 01234567-89ab-4cde-8f01-23456789abcd bf1dec95\n",
             "%aviary 2 01234567-89ab-4cde-8f01-23456789abcd bf1dec94 ",
@@ -231,7 +234,8 @@ struct OpeningTests {
 struct Version1Tests {
     static let text = "a2V5MQ==\ndmFsdWUx\n#\na2V5Mg==\n\n#\na2V5MQ==\nbmV3\n#\n"
 
-    @Test("They open, as entries of term 0 that are all committed, and are of version 2 from then on", arguments: [1, 5, 1 << 20])
+    @Test(
+        "They open, as entries of term 0 that are all committed, and are of version 2 from then on", arguments: [1, 5, 1 << 20])
     func opens(_ chunk: Int) {
         var life = Life.opened(OpeningTests.log(Version1Tests.text), options: .init(chunkBytes: chunk))
         #expect(life.report?.importedVersion1 == true && life.report?.tornBytes == 0)
@@ -260,7 +264,8 @@ struct Version1Tests {
         }
     }
 
-    @Test("A torn last record goes", arguments: ["a2V5", "a2V5\ndm", "a2V5\ndmFs\n", "a2V5\n\0\0\0\0\n#\n", "\0\0\0\0\0\0\0\0\0"])
+    @Test(
+        "A torn last record goes", arguments: ["a2V5", "a2V5\ndm", "a2V5\ndmFs\n", "a2V5\n\0\0\0\0\n#\n", "\0\0\0\0\0\0\0\0\0"])
     func tornTail(_ tail: String) {
         let life = Life.opened(OpeningTests.log(Version1Tests.text + tail))
         #expect(life.store.last.seq == 3)
