@@ -61,7 +61,9 @@ final class PeerConnection: Sendable {
         self.address = address
         self.limits = limits
         channel = Channel(to: address, Self.arguments)
-        let method = grpc_slice_from_static_string("/aviary.internal.v1.Peers/Link")
+        // Copied: a string literal that Swift hands to C lives only as long as that one call.
+        let method = makeSlice("/aviary.internal.v1.Peers/Link")
+        defer { grpc_slice_unref(method) }
         call = grpc_channel_create_call(channel.handle, nil, 0, queue.handle, method, nil, aviary_deadline_after(-1), nil)
         memory = CallMemory(pointer: .allocate(capacity: 1))
         memory.pointer.initialize(to: aviary_client_call())

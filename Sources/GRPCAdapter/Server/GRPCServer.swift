@@ -103,9 +103,10 @@ public final class GRPCServer: Sendable {
     public func shutDown(grace: Nanoseconds) {
         guard !isShutDown.exchange(true, ordering: .sequentiallyConsistent) else { return }
         streams.setServing(false)
+        calls.drain()
         streams.drain()
         grpc_server_shutdown_and_notify(server, queue.handle, Self.stoppedTag.pointer)
-        calls.drain(atMost: grace)
+        calls.awaitReplies(atMost: grace)
         grpc_server_cancel_all_calls(server)
         stopped.wait()
         calls.awaitEnd()

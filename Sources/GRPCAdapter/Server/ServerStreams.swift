@@ -191,14 +191,9 @@ final class ServerStreams: Sendable {
 
     // MARK: Shutting down
 
-    /// From now on no calls are awaited; streams that are open go on.
-    func drain() {
-        let isLast = state.withLock { state in
-            state.isDraining = true
-            return state.free.count == state.streams.count
-        }
-        if isLast { allGone.open() }
-    }
+    /// No calls are awaited from now on; streams that are open go on. To be called before the server is told to stop: those that
+    /// are awaited come back then.
+    func drain() { state.withLock { $0.isDraining = true } }
 
     /// After every call was cancelled: waits until C-core is done with all of them.
     func awaitEnd() { allGone.wait() }

@@ -94,7 +94,7 @@ struct UnaryCallTable: ~Copyable {
         return (isDraining && open == 0, isDraining && free.count == slots.count)
     }
 
-    /// From now on no calls are awaited. True if none is open.
+    /// No calls are awaited from now on. True if none is open.
     mutating func drain() -> Bool {
         isDraining = true
         return open == 0

@@ -157,10 +157,13 @@ final class UnaryCalls: Sendable {
 
     // MARK: Shutting down
 
-    /// After the server was told to take no more calls: waits for the replies of those in flight to be on their way.
-    func drain(atMost grace: Nanoseconds) {
-        if !table.withLock({ $0.drain() }) { _ = noneOpen.wait(atMost: max(0, grace.count)) }
+    /// No calls are awaited from now on. To be called before the server is told to stop: those that are awaited come back then.
+    func drain() {
+        if table.withLock({ $0.drain() }) { noneOpen.open() }
     }
+
+    /// Waits for the replies of the calls in flight to be on their way.
+    func awaitReplies(atMost grace: Nanoseconds) { _ = noneOpen.wait(atMost: max(0, grace.count)) }
 
     /// After every call was cancelled: waits until C-core is done with all of them.
     func awaitEnd() { allFree.wait() }

@@ -1,0 +1,90 @@
+import AviaryProtos
+import Foundation
+import Machine
+import SwiftProtobuf
+import Testing
+import Wire
+
+@testable import GRPCAdapter
+
+/// The hand-written coding of the hot path against the generated types, both ways.
+@Suite struct EncodingTests {
+    private func frame(_ messages: [PeerMessage]) -> [UInt8] {
+        FrameOpening(from: Address(host: "n1", port: 1926)).encoded() + FrameMessages(messages: messages[...]).encoded()
+    }
+
+    private func decode(_ bytes: [UInt8]) throws -> Frame {
+        try bytes.withUnsafeBytes { try Frame(decoding: $0) }
+    }
+
+    @Test(arguments: Samples.messages)
+    func aMessageComesBackAsItWent(_ message: PeerMessage) throws {
+        let frame = try decode(frame([message]))
+        #expect(frame.from == Address(host: "n1", port: 1926))
+        #expect(frame.messages == [message])
+        #expect(frame.dropped == 0)
+    }
+
+    @Test func framesThatAreJoinedAreOneFrame() throws {
+        let messages = Samples.messages
+        let joined = frame(Array(messages[..<5])) + FrameMessages(messages: messages[5...]).encoded()
+        #expect(try decode(joined).messages == messages)
+    }
+
+    /// What the generated types read is written by them in the same bytes: every field has its number, type and place.
+    @Test(arguments: Samples.messages)
+    func theGeneratedTypesAgree(_ message: PeerMessage) throws {
+        let bytes = frame([message])
+        let generated = try Aviary_Internal_V1_Frame(serializedBytes: bytes)
+        #expect(generated.from == "n1:1926")
+        #expect(generated.messages.count == 1)
+        #expect(generated.messages[0].kind != nil)
+        #expect(generated.unknownFields.data.isEmpty)
+        let again: [UInt8] = try generated.serializedBytes()
+        #expect(again == bytes)
+        #expect(try decode(again).messages == [message])
+    }
+
+    @Test func theGeneratedTypesSeeEachFieldOfAnAppend() throws {
+        let append = try Aviary_Internal_V1_Frame(serializedBytes: frame([.append(Samples.append)])).messages[0].append
+        #expect(append.group == "zdata1")
+        #expect(append.lineage == "l")
+        #expect(append.term == 5)
+        #expect(append.from.store == "3f0c" && append.from.number == 7)
+        #expect(append.to == 8)
+        #expect(append.hasPrevious && append.previous.term == 0 && append.previous.seq == 0)
+        #expect(append.commit == 3)
+        #expect(append.sentAt == 1 << 50)
+        #expect(append.leaseNanos == 400_000_000)
+        #expect(append.entries.map(\.seq) == [1, 2, 3, 4])
+        #expect(append.entries[1].put.key == Data([0, 255]))
+        #expect(append.entries[1].put.value.count == 300)
+        #expect(append.entries[3].delete.key == Data([0, 255]))
+    }
+
+    @Test func theGeneratedTypesAgreeAboutKeysAndValues() throws {
+        let put = try Aviary_V1_PutRequest(serializedBytes: KeyRequest.put(key: [1], value: [2, 3]).encoded())
+        #expect(put.key == Data([1]) && put.value == Data([2, 3]))
+        #expect(try Aviary_V1_GetRequest(serializedBytes: KeyRequest.get(key: [4]).encoded()).key == Data([4]))
+        #expect(try Aviary_V1_DeleteRequest(serializedBytes: KeyRequest.delete(key: [5]).encoded()).key == Data([5]))
+        let found = try Aviary_V1_GetResponse(serializedBytes: KeyReply.value([6]).encoded())
+        #expect(found.found && found.value == Data([6]))
+        #expect(try Aviary_V1_GetResponse(serializedBytes: KeyReply.value([]).encoded()).found)
+        #expect(try Aviary_V1_GetResponse(serializedBytes: KeyReply.value(nil).encoded()).found == false)
+        #expect(try Aviary_V1_DeleteResponse(serializedBytes: KeyReply.deleted(existed: true).encoded()).existed)
+        #expect(KeyReply.put.encoded().isEmpty)
+    }
+
+    @Test func aMemberStatusAgreesToo() throws {
+        let bytes = Samples.replica.encoded()
+        let generated: [UInt8] = try Aviary_V1_Replica(Samples.replica).serializedBytes()
+        #expect(bytes == generated)
+    }
+
+    @Test(arguments: [0, 1, 127, 128, 16_383, 16_384, UInt64(UInt32.max), 1 << 56, 1 << 63, .max] as [UInt64])
+    func numbersOfEveryLength(_ number: UInt64) throws {
+        let bytes = frame([.statusQuery(id: number)])
+        #expect(try Aviary_Internal_V1_Frame(serializedBytes: bytes).messages[0].statusQuery.id == number)
+        #expect(try decode(bytes).messages == [.statusQuery(id: number)])
+    }
+}

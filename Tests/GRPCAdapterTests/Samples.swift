@@ -1,0 +1,76 @@
+import Machine
+import Wire
+
+/// One value of everything that goes over the wire.
+enum Samples {
+    static let replica = ReplicaStatus(
+        group: "zdata1", member: MemberID(store: StoreID("3f0c"), number: 7), role: .takingOffice, term: 5,
+        last: Position(term: 4, seq: 99), commit: 98, keys: 42, leased: true, coordinated: false)
+
+    static let status = ClusterStatus(
+        answeredBy: Address(host: "10.0.0.1", port: 1926),
+        coordinated: true,
+        master: ServerStatus(number: 2, address: Address(host: "10.0.0.2", port: 1926), epoch: 3),
+        servers: [
+            ServerStatus(number: 1, address: Address(host: "10.0.0.1", port: 1926)),
+            ServerStatus(number: 2, address: Address(host: "::1", port: 65535)),
+        ],
+        groups: [
+            GroupStatus(
+                name: "zdata1", state: .serving, problem: "", lineage: "l", term: 5, primary: 7,
+                members: [
+                    MemberStatus(
+                        member: MemberID(store: StoreID("3f0c"), number: 7), address: Address(host: "10.0.0.3", port: 1),
+                        isPrimary: true, inSync: true, replica: replica),
+                    MemberStatus(
+                        member: MemberID(store: StoreID("77"), number: 8), address: nil, isPrimary: false, inSync: false, replica: nil),
+                ],
+                shareMillionths: 1_000_000),
+            GroupStatus(
+                name: "zdata2", state: .noPrimary, problem: "no in-sync store is there", lineage: "", term: 0, primary: nil,
+                members: [], shareMillionths: 0),
+        ],
+        ring: RingStatus(version: 2, sealed: true, tokens: [RingToken(token: .max, group: "zdata1"), RingToken(token: 0, group: "zdata1")])
+    )
+
+    static let entries = [
+        Entry(position: Position(term: 1, seq: 1), operation: .beginTerm),
+        Entry(position: Position(term: 1, seq: 2), operation: .put(key: [0, 255], value: [UInt8](repeating: 9, count: 300))),
+        Entry(position: Position(term: 1, seq: 3), operation: .put(key: [1], value: [])),
+        Entry(position: Position(term: 1, seq: 4), operation: .delete(key: [0, 255])),
+    ]
+
+    static let append = Append(
+        group: "zdata1", lineage: Lineage("l"), term: 5, from: MemberID(store: StoreID("3f0c"), number: 7), to: 8,
+        previous: .zero, entries: entries, commit: 3, sentAt: 1 << 50, lease: .milliseconds(400))
+
+    static func reply(_ outcome: AppendReply.Outcome) -> AppendReply {
+        AppendReply(group: "zdata1", term: 5, from: MemberID(store: StoreID("77"), number: 8), verified: 4, echo: 12, outcome: outcome)
+    }
+
+    static let messages: [PeerMessage] =
+        [
+            .append(append),
+            .appendReply(reply(.accepted)),
+            .appendReply(reply(.olderTerm)),
+            .appendReply(
+                reply(.mismatch(last: Position(term: 3, seq: 10), runs: [TermRun(term: 1, first: 1, last: 6), TermRun(term: 3, first: 7, last: 10)]))),
+            .appendReply(reply(.mismatch(last: .zero, runs: []))),
+            .appendReply(reply(.busy)),
+            .appendReply(reply(.otherLineage(Lineage("other")))),
+            .forward(id: .max, .put(key: [1, 2], value: [3])),
+            .forward(id: 0, .get(key: [4])),
+            .forward(id: 1, .delete(key: [])),
+            .forwardReply(id: 1, .put),
+            .forwardReply(id: 2, .value(nil)),
+            .forwardReply(id: 3, .value([])),
+            .forwardReply(id: 4, .value([5, 6])),
+            .forwardReply(id: 5, .deleted(existed: true)),
+            .forwardReply(id: 6, .deleted(existed: false)),
+            .statusQuery(id: 1 << 40),
+            .statusReply(id: 9, replica),
+        ]
+        + ClientError.Code.allCases.map {
+            .forwardReply(id: 7, .failed(ClientError($0, "why", redirect: Address(host: "h", port: 1))))
+        }
+}
