@@ -92,7 +92,9 @@ final class OpenFiles: Sendable {
 
     private func truncate(_ file: FileName, size: Int64) throws(DiskError) {
         let descriptor = try descriptor(of: file, creating: false)
-        guard retrying({ Int(ftruncate(descriptor, off_t(size))) }) == 0 else { throw DiskError("truncate", try path(of: file)) }
+        guard retrying({ Int(ftruncate(descriptor, off_t(size))) }) == 0 else {
+            throw DiskError("truncate", try path(of: file))
+        }
     }
 
     // MARK: - Names

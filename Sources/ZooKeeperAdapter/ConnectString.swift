@@ -29,7 +29,8 @@ struct ConnectString: Hashable, Sendable {
         }
         // Each level is created by a request of its own where it is missing.
         if chroot.split(separator: "/").count > Self.chrootLevels {
-            throw ConnectStringError("the ZooKeeper connect string '\(text)' has a chroot of more than \(Self.chrootLevels) levels")
+            throw ConnectStringError(
+                "the ZooKeeper connect string '\(text)' has a chroot of more than \(Self.chrootLevels) levels")
         }
     }
 
@@ -48,7 +49,8 @@ struct ConnectString: Hashable, Sendable {
         // Like the Java client, and unlike the C one: the port may be left out.
         if !name.contains(":") || name.hasSuffix("]"), let address = Address("\(name):\(defaultPort)") { return address }
         throw ConnectStringError(
-            "the ZooKeeper connect string '\(text)' has the server '\(name)', which is not host:port with a port from 1 to 65535")
+            "the ZooKeeper connect string '\(text)' has the server '\(name)', which is not host:port with a port from 1 to 65535"
+        )
     }
 }
 

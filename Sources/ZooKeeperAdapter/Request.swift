@@ -41,7 +41,8 @@ extension CoordinationOperation {
             switch self {
             case .create(let path, let data, let mode): isBad(path, data, sequential: mode.isSequential)
             case .set(let path, let data, _): isBad(path, data)
-            case .delete(let path, _), .get(let path, _), .exists(let path, _), .children(let path, _), .sync(let path): isBad(path)
+            case .delete(let path, _), .get(let path, _), .exists(let path, _), .children(let path, _), .sync(let path):
+                isBad(path)
             case .multi(let operations):
                 operations.contains { operation in
                     switch operation {

@@ -52,7 +52,8 @@ enum Resolver {
             let code = getnameinfo(
                 entry.pointee.ai_addr, entry.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0, NI_NUMERICHOST)
             guard code == 0 else { continue }
-            addresses.append(Address(host: name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }, port: server.port))
+            addresses.append(
+                Address(host: name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }, port: server.port))
         }
         return addresses.isEmpty ? .failure(Failure(reason: "no address")) : .success(addresses)
     }

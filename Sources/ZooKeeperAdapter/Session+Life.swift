@@ -32,6 +32,8 @@ extension Session {
         var lastWarning: Nanoseconds?
         resolve()
         var lastResolved = monotonicNow()
+        // A resolver that hangs is not asked again.
+        var isResolving = true
         while true {
             let woken = state.wait(atMost: Self.tick) { state -> Woken? in
                 if state.closeRequested || state.phase == .expired { return .over }
@@ -41,6 +43,7 @@ extension Session {
             switch woken {
             case .over: return
             case .resolved(let answer):
+                isResolving = false
                 if let failure = answer.failure { complaint.withLock { $0 = "cannot resolve \(failure)" } }
                 if !answer.addresses.isEmpty, answer != addresses, use(answer) { addresses = answer }
             case nil: break
@@ -58,9 +61,10 @@ extension Session {
                 lastWarning = nil
                 continue
             }
-            if now - lastResolved >= Self.resolveAgainAfter {
+            if !isResolving, now - lastResolved >= Self.resolveAgainAfter {
                 // A server may have come back under another address.
                 lastResolved = now
+                isResolving = true
                 resolve()
             }
             if now - lastReached >= Self.warnAfter, lastWarning.map({ now - $0 >= Self.warnAgainAfter }) ?? true {

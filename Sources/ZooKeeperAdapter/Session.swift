@@ -129,7 +129,9 @@ final class Session: Sendable {
             state.lastReached = monotonicNow()
             if wasConnected, !state.closeRequested {
                 emit(.disconnected)
-                log(.warning, "lost the connection to ZooKeeper", [LogField("ensemble", ensemble.text), LogField("cause", cause)])
+                log(
+                    .warning, "lost the connection to ZooKeeper",
+                    [LogField("ensemble", ensemble.text), LogField("cause", cause)])
             }
         }
     }
@@ -187,7 +189,8 @@ final class Session: Sendable {
         log(
             .info, "connected to ZooKeeper",
             [
-                LogField("server", connectedServer(handle)), LogField("session", "0x" + String(UInt64(bitPattern: identity), radix: 16)),
+                LogField("server", connectedServer(handle)),
+                LogField("session", "0x" + String(UInt64(bitPattern: identity), radix: 16)),
                 LogField("timeout", "\(negotiated.milliseconds) ms"),
             ])
         advance(&state)

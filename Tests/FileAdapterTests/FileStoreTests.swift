@@ -1,7 +1,7 @@
 import Foundation
 import Machine
-import Testing
 import TestSupport
+import Testing
 
 @testable import FileAdapter
 
@@ -142,7 +142,9 @@ import TestSupport
     @Test func missingFile() async throws {
         let store = Store()
         let path = store.folder.file("db.txt")
-        for operation in [DiskOperation.readAll(), .sync(.log), .truncate(.log, size: 0), .remove(.log), .rename(.log, to: .rollback)] {
+        for operation in [
+            DiskOperation.readAll(), .sync(.log), .truncate(.log, size: 0), .remove(.log), .rename(.log, to: .rollback),
+        ] {
             let error = try #require(try await store.ask(operation).error)
             #expect(error.code == .notFound)
             #expect(error.detail.contains(path) && error.detail.hasSuffix(": No such file or directory"), "\(error)")
@@ -153,9 +155,14 @@ import TestSupport
         let store = Store(log: "no/such/db.txt")
         let path = store.folder.file("no/such/db.txt")
         let folder = store.folder.file("no/such")
-        #expect(try await store.ask(.lock).error == DiskError(.notFound, "cannot open \(path).lock: there is no folder \(folder)"))
-        #expect(try await store.ask(.append("x")).error == DiskError(.notFound, "cannot open \(path): there is no folder \(folder)"))
-        #expect(try await store.ask(.syncDirectory).error == DiskError(.notFound, "cannot open \(folder): No such file or directory"))
+        #expect(
+            try await store.ask(.lock).error == DiskError(.notFound, "cannot open \(path).lock: there is no folder \(folder)"))
+        #expect(
+            try await store.ask(.append("x")).error == DiskError(.notFound, "cannot open \(path): there is no folder \(folder)")
+        )
+        #expect(
+            try await store.ask(.syncDirectory).error
+                == DiskError(.notFound, "cannot open \(folder): No such file or directory"))
     }
 
     @Test func aFolderInPlaceOfTheFile() async throws {
@@ -183,7 +190,9 @@ import TestSupport
     @Test(.enabled(if: geteuid() != 0, "root may read everything"))
     func anUnreadableFile() async throws {
         let store = Store()
-        #expect(FileManager.default.createFile(atPath: store.folder.file("db.txt"), contents: Data(), attributes: [.posixPermissions: 0]))
+        #expect(
+            FileManager.default.createFile(
+                atPath: store.folder.file("db.txt"), contents: Data(), attributes: [.posixPermissions: 0]))
         let error = try #require(try await store.ask(.readAll()).error)
         #expect(error == DiskError(.permission, "cannot open \(store.folder.file("db.txt")): Permission denied"))
     }
@@ -194,11 +203,15 @@ import TestSupport
             return -1
         })
         store.send(.append("x"))
-        #expect(try await store.ask(.sync(.log)).error == DiskError(.inputOutput, "cannot sync \(store.folder.file("db.txt")): Input/output error"))
+        #expect(
+            try await store.ask(.sync(.log)).error
+                == DiskError(.inputOutput, "cannot sync \(store.folder.file("db.txt")): Input/output error"))
     }
 
     @Test func anUnknownFile() async throws {
-        #expect(try await Store().ask(.append("x", to: FileName("other"))).error == DiskError(.other, "the store has no file 'other'"))
+        #expect(
+            try await Store().ask(.append("x", to: FileName("other"))).error
+                == DiskError(.other, "the store has no file 'other'"))
     }
 
     @Test(arguments: [

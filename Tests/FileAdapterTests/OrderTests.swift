@@ -1,8 +1,8 @@
 import Foundation
 import Machine
 import Synchronization
-import Testing
 import TestSupport
+import Testing
 
 @testable import FileAdapter
 
@@ -72,7 +72,8 @@ final class Gate: Sendable {
 
     @Test func shutDownFinishesWhatWasRequested() async throws {
         gate.open()
-        let ids = store.send(.append("a"), .sync(.log), .rename(.log, to: .rollback), .append("b"), .syncDirectory, .readAll(.rollback))
+        let ids = store.send(
+            .append("a"), .sync(.log), .rename(.log, to: .rollback), .append("b"), .syncDirectory, .readAll(.rollback))
         store.files.shutDown()
         #expect(Set(store.completed.map(\.id)) == Set(ids))
         #expect(store.content("rollback.txt") == "a" && store.content("db.txt") == "b")

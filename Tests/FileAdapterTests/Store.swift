@@ -52,7 +52,9 @@ final class Store: Sendable {
     func ask(_ operation: DiskOperation) async throws -> DiskResult { try await result(of: send(operation)[0]) }
 
     func result(of id: DiskID) async throws -> DiskResult {
-        try await eventuallyValue("the completion of disk request \(id.number)") { self.completed.first { $0.id == id }?.result }
+        try await eventuallyValue("the completion of disk request \(id.number)") {
+            self.completed.first { $0.id == id }?.result
+        }
     }
 
     var completed: [DiskCompletion] { inbox.completions.withLock { $0 } }

@@ -15,6 +15,7 @@ public final class ChildProcess: Sendable {
     public let pid: pid_t
     public let outputPath: String
     private let exit = Mutex<Exit?>(nil)
+    private let isPaused = Mutex(false)
 
     /// - Parameters:
     ///   - command: the program (a path, or a name on the PATH) and its arguments.
@@ -46,8 +47,22 @@ public final class ChildProcess: Sendable {
         exit.withLock { if $0 == nil { _ = Foundation.kill(-pid, signal) } }
     }
 
-    public func pause() { send(SIGSTOP) }
-    public func resume() { send(SIGCONT) }
+    /// SIGSTOP, and waits until every thread of the process stands still: the signal alone only asks for it.
+    public func pause() {
+        let wasPaused = isPaused.withLock { isPaused in
+            defer { isPaused = true }
+            return isPaused
+        }
+        // A stop is reported once.
+        if wasPaused { return }
+        send(SIGSTOP)
+        _ = reap(options: WUNTRACED)
+    }
+
+    public func resume() {
+        send(SIGCONT)
+        isPaused.withLock { $0 = false }
+    }
 
     /// kill -9, and waits for the end.
     @discardableResult public func kill() -> Exit {
@@ -77,6 +92,8 @@ public final class ChildProcess: Sendable {
             var result: pid_t
             repeat { result = waitpid(pid, &status, options) } while result == -1 && errno == EINTR
             guard result == pid else { return result == 0 ? nil : .code(-1) }
+            let isStopped = status & 0xFF == 0x7F
+            if isStopped { return nil }
             let signal = status & 0x7F
             exit = signal == 0 ? .code((status >> 8) & 0xFF) : .signal(signal)
             Leftovers.shared.remove(process: pid)

@@ -50,7 +50,8 @@ public final class ZooKeeperEnsemble: Sendable {
             "ZOO_DATA_DIR": folder.file("\(id)/data"),
             "ZOO_CONF_DIR": folder.file("\(id)/conf"),
             // Small and quick to start. Without forced syncs data still survives kill -9, though not a power cut.
-            "JVMFLAGS": "-Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=256",
+            "JVMFLAGS":
+                "-Xmx128m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dzookeeper.forceSync=no -Dzookeeper.preAllocSize=256",
         ]
         if servers.count == 1 {
             environment["ZOO_CLIENT_PORT"] = "\(servers[0].clientPort)"
@@ -81,7 +82,8 @@ public final class ZooKeeperEnsemble: Sendable {
     /// Starts a server that was killed, on its old data and ports; does not wait until it serves.
     public func launch(_ id: Int) throws {
         let process = try ChildProcess(
-            [Repository.path("docker/zookeeper/entrypoint.sh")], environment: environment(of: id), output: folder.file("\(id).log"))
+            [Repository.path("docker/zookeeper/entrypoint.sh")], environment: environment(of: id),
+            output: folder.file("\(id).log"))
         processes.withLock { $0[id] = process }
     }
 
@@ -135,7 +137,9 @@ public func fourLetterWord(_ word: String, port: UInt16) -> String? {
             connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
         }
     }
-    guard connected, Foundation.send(descriptor, word, word.utf8.count, Int32(MSG_NOSIGNAL)) == word.utf8.count else { return nil }
+    guard connected, Foundation.send(descriptor, word, word.utf8.count, Int32(MSG_NOSIGNAL)) == word.utf8.count else {
+        return nil
+    }
     var answer: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
     while true {

@@ -16,7 +16,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", ",", "a:1,", "a:1,,b:2", "a:0", "a:65536", "a:x", "a:", ":2181", "a:1:2", "/chroot", "a:1/x/", "a:1//x", "a:1/x/../y",
+        "", ",", "a:1,", "a:1,,b:2", "a:0", "a:65536", "a:x", "a:", ":2181", "a:1:2", "/chroot", "a:1/x/", "a:1//x",
+        "a:1/x/../y",
         "a b:1", "http://a:1", "a:1/nul\0", "::1:2181",
     ])
     func oneClearLineForABadOne(_ text: String) {
@@ -30,6 +31,8 @@ import Testing
         let answer = Resolver.resolve([Address(host: "127.0.0.1", port: 7), Address(host: "::1", port: 8)])
         #expect(answer.failure == nil)
         #expect(answer.hosts == "127.0.0.1:7,::1:8")
-        #expect(Resolver.resolve([Address(host: "no-such-host.invalid", port: 7)]).failure?.hasPrefix("no-such-host.invalid: ") == true)
+        #expect(
+            Resolver.resolve([Address(host: "no-such-host.invalid", port: 7)]).failure?.hasPrefix("no-such-host.invalid: ")
+                == true)
     }
 }

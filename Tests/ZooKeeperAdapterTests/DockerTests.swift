@@ -1,6 +1,6 @@
 import Foundation
-import Testing
 import TestSupport
+import Testing
 
 /// What can be tested of `docker/` without a Docker engine.
 @Suite struct DockerTests {
@@ -24,7 +24,9 @@ import TestSupport
     @Test func aDataFolderStaysWithItsServer() async throws {
         let folder = TemporaryFolder("entrypoint")
         let port = FreePorts.take()
-        let environment = ["ZOO_DATA_DIR": folder.file("data"), "ZOO_CONF_DIR": folder.file("conf"), "ZOO_CLIENT_PORT": "\(port)"]
+        let environment = [
+            "ZOO_DATA_DIR": folder.file("data"), "ZOO_CONF_DIR": folder.file("conf"), "ZOO_CLIENT_PORT": "\(port)",
+        ]
         try FileManager.default.createDirectory(atPath: folder.file("data"), withIntermediateDirectories: true)
         try Data("2\n".utf8).write(to: URL(fileURLWithPath: folder.file("data/myid")))
         let result = try await run(["docker/zookeeper/entrypoint.sh"], environment.merging(["ZOO_MY_ID": "1"]) { $1 })
@@ -65,7 +67,9 @@ import TestSupport
         var python = "python3"
         let folder = TemporaryFolder("python")
         if try await run([python, "-c", "import yaml"]).exit != .code(0) {
-            for command in [["python3", "-m", "venv", folder.file("venv")], [folder.file("venv/bin/pip"), "install", "-q", "pyyaml"]] {
+            for command in [
+                ["python3", "-m", "venv", folder.file("venv")], [folder.file("venv/bin/pip"), "install", "-q", "pyyaml"],
+            ] {
                 let result = try await run(command)
                 try #require(result.exit == .code(0), "\(result.output)")
             }

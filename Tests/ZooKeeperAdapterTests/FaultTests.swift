@@ -1,6 +1,6 @@
 import Machine
-import Testing
 import TestSupport
+import Testing
 
 @testable import ZooKeeperAdapter
 
@@ -84,7 +84,9 @@ import TestSupport
         _ = try await cutOff.ask(.exists(path: "/created", watch: true))
         ensemble.kill(1)
         let other = try await Client.connected("\(ensemble.servers[1].address),\(ensemble.servers[2].address)")
-        _ = try await eventuallyValue("a leader") { if case .set = try await other.ask(.set(path: "/data", data: [1], version: -1)) { true } else { nil } }
+        _ = try await eventuallyValue("a leader") {
+            if case .set = try await other.ask(.set(path: "/data", data: [1], version: -1)) { true } else { nil }
+        }
         try await other.create("/children/new")
         _ = try await other.ask(.delete(path: "/deleted", version: -1))
         try await other.create("/created")
@@ -102,7 +104,8 @@ import TestSupport
     @Test func aSessionExpiresWhereItsServerIsGoneForLong() async throws {
         let ensemble = try await ZooKeeperEnsemble.start(servers: 3)
         let client = try await Client.connected(ensemble.servers[0].address, timeout: .seconds(1))
-        let other = try await Client.connected("\(ensemble.servers[1].address),\(ensemble.servers[2].address)", timeout: .seconds(10))
+        let other = try await Client.connected(
+            "\(ensemble.servers[1].address),\(ensemble.servers[2].address)", timeout: .seconds(10))
         let expired = client.token
         try await client.create("/mine", "", .ephemeral)
         ensemble.kill(1)
@@ -129,7 +132,12 @@ import TestSupport
         var ids: [CoordinationID] = []
         for round in 1...3 {
             for _ in 0..<200 {
-                ids.append(client.send(.multi([.check(path: "/n", version: -1), .set(path: "/n", data: [1], version: -1), .check(path: "/n", version: -1)])))
+                ids.append(
+                    client.send(
+                        .multi([
+                            .check(path: "/n", version: -1), .set(path: "/n", data: [1], version: -1),
+                            .check(path: "/n", version: -1),
+                        ])))
                 ids.append(client.send(.exists(path: "/missing", watch: true)))
                 ids.append(client.send(.get(path: "bad", watch: false)))
             }

@@ -1,6 +1,6 @@
 import Machine
-import Testing
 import TestSupport
+import Testing
 
 @testable import ZooKeeperAdapter
 
@@ -17,7 +17,8 @@ import TestSupport
             return
         }
         #expect(data == [1, 0, 255])
-        #expect(stat.dataLength == 3 && stat.version == 0 && stat.ephemeralOwner == 0 && stat.czxid == stat.mzxid && stat.czxid > 0)
+        #expect(
+            stat.dataLength == 3 && stat.version == 0 && stat.ephemeralOwner == 0 && stat.czxid == stat.mzxid && stat.czxid > 0)
     }
 
     @Test func sequentialNodesGetTenDigits() async throws {
@@ -26,7 +27,9 @@ import TestSupport
             let reply = try await client.ask(.create(path: "/s/n-", data: [], mode: .ephemeralSequential))
             #expect(reply == .created(path: "/s/n-000000000\(number)"))
         }
-        #expect(try await client.ask(.create(path: "/s/", data: [], mode: .persistentSequential)) == .created(path: "/s/0000000003"))
+        #expect(
+            try await client.ask(.create(path: "/s/", data: [], mode: .persistentSequential)) == .created(path: "/s/0000000003")
+        )
     }
 
     @Test func ephemeralNodesNameTheirSession() async throws {
@@ -36,7 +39,9 @@ import TestSupport
             return
         }
         #expect(stat.ephemeralOwner == client.sessionID)
-        #expect(try await client.ask(.create(path: "/e/child", data: [], mode: .persistent)) == .failed(.noChildrenForEphemerals, operations: []))
+        #expect(
+            try await client.ask(.create(path: "/e/child", data: [], mode: .persistent))
+                == .failed(.noChildrenForEphemerals, operations: []))
     }
 
     @Test func errorCodes() async throws {
@@ -114,7 +119,10 @@ import TestSupport
         let refused: [CoordinationOperation] = [
             .create(path: "/huge", data: tooLarge, mode: .persistent),
             .set(path: "/", data: tooLarge, version: -1),
-            .multi([.set(path: "/", data: Array(tooLarge[..<600_000]), version: -1), .set(path: "/", data: Array(tooLarge[..<600_000]), version: -1)]),
+            .multi([
+                .set(path: "/", data: Array(tooLarge[..<600_000]), version: -1),
+                .set(path: "/", data: Array(tooLarge[..<600_000]), version: -1),
+            ]),
             .get(path: "", watch: false),
             .get(path: "relative", watch: false),
             .get(path: "/nul\0character", watch: false),

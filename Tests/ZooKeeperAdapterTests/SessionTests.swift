@@ -1,6 +1,6 @@
 import Machine
-import Testing
 import TestSupport
+import Testing
 
 @testable import ZooKeeperAdapter
 
@@ -18,7 +18,9 @@ import TestSupport
     }
 
     /// 500 ms ticks: sessions last from 1 to 10 seconds.
-    @Test(arguments: [(Nanoseconds.milliseconds(1), Nanoseconds.seconds(1)), (.seconds(4), .seconds(4)), (.seconds(600), .seconds(10))])
+    @Test(arguments: [
+        (Nanoseconds.milliseconds(1), Nanoseconds.seconds(1)), (.seconds(4), .seconds(4)), (.seconds(600), .seconds(10)),
+    ])
     func theNegotiatedTimeoutIsReported(asked: Nanoseconds, negotiated: Nanoseconds) async throws {
         let client = try await Client.connected(SharedServer.connectString(), timeout: asked)
         #expect(client.kinds.first == .connected(sessionID: client.sessionID!, timeout: negotiated))
@@ -27,7 +29,10 @@ import TestSupport
     @Test func whatIsAskedBeforeTheConnectionIsAnsweredAfterIt() async throws {
         let client = Client(try await SharedServer.connectString())
         client.openSession()
-        let ids = [client.send(.create(path: "/early", data: [], mode: .persistent)), client.send(.exists(path: "/early", watch: false))]
+        let ids = [
+            client.send(.create(path: "/early", data: [], mode: .persistent)),
+            client.send(.exists(path: "/early", watch: false)),
+        ]
         #expect(try await client.reply(to: ids[0]) == .created(path: "/early"))
         guard case .existence(_?) = try await client.reply(to: ids[1]) else {
             Issue.record("not there")
@@ -40,7 +45,9 @@ import TestSupport
         let client = try await Client.connected(SharedServer.connectString())
         let ids = (0..<100).map { client.send(.create(path: "/n\($0)", data: [], mode: .persistent)) }
         try await client.closeSession()
-        let replies = client.kinds.dropFirst().dropLast().compactMap { if case .reply(_, let reply) = $0 { reply } else { nil } }
+        let replies = client.kinds.dropFirst().dropLast().compactMap {
+            if case .reply(_, let reply) = $0 { reply } else { nil }
+        }
         #expect(replies == ids.indices.map { .created(path: "/n\($0)") })
         let late = client.send(.exists(path: "/n1", watch: false))
         guard case .failed = try await client.reply(to: late) else {

@@ -1,6 +1,6 @@
 import Machine
-import Testing
 import TestSupport
+import Testing
 
 /// `multi`: all or nothing, and what each operation came to.
 @Suite struct TransactionTests {

@@ -1,6 +1,6 @@
 import Machine
-import Testing
 import TestSupport
+import Testing
 
 /// Each kind of watch: what fires it, once, and that it fires before the reply that shows the change.
 @Suite struct WatchTests {
