@@ -39,8 +39,6 @@ enum LogFormat {
     static let headerCount = magic.count + 2 + uuidCount + 1 + checksumDigits + 1
     /// The longest closing or control line, without its newline.
     static let shortLineLimit = 1024
-    /// The longest lineage, in bytes of its text as written, so that its line stays within `shortLineLimit`.
-    static let lineageLimit = 512
     /// Unknown control lines whose word begins so may be skipped.
     static let notePrefix = "x-"
 }

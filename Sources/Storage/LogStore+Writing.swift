@@ -34,13 +34,24 @@ struct LogWriting: Sendable {
 extension LogStore {
     /// Adds the next entry. It is written at the next `flush`, and synced when `durable` says so.
     ///
-    /// - Precondition: the store is open and not rewriting; the sequence number follows `last`, and the term is not older.
+    /// - Precondition: the store is open and not rewriting; the sequence number follows `last`, and the term is not older; the
+    ///   operation ``fits(_:)``.
     public mutating func append(_ entry: Entry) {
         precondition(phase == .open || phase == .stopped, "append to a store that is \(phase)")
+        precondition(fits(entry.operation), "an entry of \(entry.operation.payloadBytes) bytes")
         let marks = EntryMarks(position: entry.position, commit: commit, durable: durable)
         contents.append(entry, offset: writing.encodedEnd, chain: writing.encoder.chain)
         writing.encoder.entry(entry.operation, marks)
         writing.writeMark += 1
+    }
+
+    /// Whether a record can hold the operation, so that it can be read again.
+    public func fits(_ operation: Operation) -> Bool {
+        switch operation {
+        case .put(let key, let value): key.count <= options.limits.keyBytes && value.count <= options.limits.valueBytes
+        case .delete(let key): key.count <= options.limits.keyBytes
+        case .beginTerm: true
+        }
     }
 
     /// Remembers the highest term heard of. An older one changes nothing. Once `durableMark` reaches the mark that is
@@ -61,14 +72,18 @@ extension LogStore {
         return writing.writeMark
     }
 
+    /// The longest lineage that the log's lines can hold, in bytes.
+    public static let lineageLimit = 256
+
     /// Remembers the history that the store belongs to. Once `durableMark` reaches the mark that is returned, it is synced.
     ///
-    /// - Precondition: the store is open (a rewrite may be under way). The lineage has at most 170 bytes.
+    /// A lineage of more than ``lineageLimit`` bytes is none that Aviary gave out, and changes nothing.
+    ///
+    /// - Precondition: the store is open (a rewrite may be under way).
     @discardableResult
     public mutating func set(lineage: Lineage) -> UInt64 {
         precondition(isOpen || phase == .stopped, "setting the lineage of a store that is \(phase)")
-        precondition(lineage.text.utf8.count <= LogFormat.lineageLimit / 3, "a lineage of \(lineage.text.utf8.count) bytes")
-        guard lineage != contents.lineage else { return writing.writeMark }
+        guard lineage != contents.lineage, lineage.text.utf8.count <= LogStore.lineageLimit else { return writing.writeMark }
         contents.lineage = lineage
         writing.writeMark += 1
         if isRewriting {
