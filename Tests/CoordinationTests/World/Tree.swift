@@ -18,6 +18,9 @@ struct Tree {
     /// What the transaction that led to this tree changed.
     private(set) var changes: [Change] = []
 
+    /// The session that made that transaction.
+    private(set) var author: Int64 = 0
+
     struct Refusal: Error {
         var error: CoordinationError
         var operations: [CoordinationError?]
@@ -49,6 +52,7 @@ struct Tree {
         var next = self
         next.zxid += 1
         next.changes = []
+        next.author = session
         var results: [MultiResult] = []
         for (index, operation) in operations.enumerated() {
             do {

@@ -24,12 +24,17 @@ struct World<P: Part> {
         var inbox: [CoordinationEvent] = []
         var timers: [TimerID: Instant] = [:]
         var log: [LogLine] = []
+        /// Steps of the chaos for which this client, or its connection, stands still.
+        var stalledRequests = 0
+        var stalledEvents = 0
     }
 
     var ensemble = Ensemble()
     var clients: [Client]
     var now = Instant.zero
     var random: SeededRandom
+    /// Nodes that an operator deletes now and then during the chaos.
+    var endangered: [String] = []
     /// Called after each step of the ensemble's tree.
     var onCommit: (_ before: Tree, _ after: Tree) -> Void = { _, _ in }
     private var checked = 0
@@ -54,12 +59,17 @@ struct World<P: Part> {
             case 0..<3: disconnect(index)
             case 3: expire(index)
             case 4..<6: if !ensemble.late.isEmpty { ensemble.applyLate(Int(random.next(upperBound: UInt64(ensemble.late.count)))) }
-            case 6..<12: connect(index)
+            case 6: if let path = endangered.randomElement(using: &random) { _ = ensemble.commit([.delete(path: path, version: -1)], session: 0) }
+            case 7..<12: connect(index)
             case 12..<20: advanceTime()
             case 20..<35: moveServer(index)
-            case 35..<65: executeNext(index)
-            default: deliverNext(index)
+            case 35..<65: if clients[index].stalledRequests == 0 { executeNext(index) }
+            case 65: clients[index].stalledRequests = Int(random.next(upperBound: UInt64(200)))
+            case 66: clients[index].stalledEvents = Int(random.next(upperBound: UInt64(200)))
+            default: if clients[index].stalledEvents == 0 { deliverNext(index) }
             }
+            clients[index].stalledRequests = max(0, clients[index].stalledRequests - 1)
+            clients[index].stalledEvents = max(0, clients[index].stalledEvents - 1)
             check()
         }
     }
