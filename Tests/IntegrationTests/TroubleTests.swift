@@ -180,6 +180,6 @@ struct TroubleTests {
         }
         try #require(connected == 0, "the node listens")
         // The node may hang up in the middle, as it should.
-        _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+        _ = bytes.withUnsafeBytes { send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     }
 }
