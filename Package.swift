@@ -22,6 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
     ],
     targets: [
         // Pure: the contract and the vocabulary.
@@ -103,6 +104,7 @@ let package = Package(
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Sources/aviary",
             swiftSettings: swift6
@@ -130,7 +132,13 @@ let package = Package(
             swiftSettings: swift6
         ),
         .testTarget(name: "FileAdapterTests", dependencies: ["FileAdapter", "Machine", "TestSupport"], swiftSettings: swift6),
-        .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "Machine", "Wire", "TestSupport"], swiftSettings: swift6),
+        .testTarget(
+            name: "RuntimeTests",
+            dependencies: [
+                "Runtime", "GRPCAdapter", "Machine", "Wire", "TestSupport", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift6
+        ),
         .testTarget(name: "CommandTests", dependencies: ["aviary", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(
             name: "IntegrationTests",

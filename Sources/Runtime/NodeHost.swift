@@ -78,6 +78,13 @@ where N.Message == PeerMessage, N.Request == ClientRequest, N.Reply == ClientRep
         life = Mutex(.waiting(makeNode(address, SeededRandom(seed: entropy.next()))))
     }
 
+    deinit {
+        // A host that never lived still holds a port and threads; one that lived closed them at its end.
+        guard case .waiting = life.withLock({ $0 }) else { return }
+        adapters.shutDown(grace: .zero)
+        frontDoor.close()
+    }
+
     /// Begins the node's life; does nothing where it has begun.
     public func start() {
         let born: N? = life.withLock { life in
