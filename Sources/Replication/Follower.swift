@@ -29,6 +29,8 @@ public struct Follower: Sendable {
     private var told: UInt64 = 0
     /// The log's write mark that must be durable before anything of this term is acked.
     private var adoptionMark: UInt64 = 0
+    /// How far the primary has committed, as it said last.
+    private var primaryCommit: UInt64 = 0
     /// The newest append that is not answered yet.
     private var owed: (echo: Int64, lease: Nanoseconds, outcome: AppendReply.Outcome)?
     private var newestEcho: (echo: Int64, lease: Nanoseconds)?
@@ -98,6 +100,7 @@ public struct Follower: Sendable {
         primary = (append.from, address, append.term)
         verifiedEnd = 0
         told = 0
+        primaryCommit = 0
         owed = nil
         newestEcho = nil
     }
@@ -136,17 +139,18 @@ public struct Follower: Sendable {
             store.append(entry)
         }
         verifiedEnd = max(verifiedEnd, append.previous.seq + UInt64(append.entries.count))
-        let committed = min(append.commit, verifiedEnd)
-        if committed > store.commit { _ = store.commit(through: committed) }
+        primaryCommit = max(primaryCommit, append.commit)
         owed = (append.sentAt, append.lease, .accepted)
         newestEcho = (append.sentAt, append.lease)
         return .taken
     }
 
     /// Answers what the batch brought, and tells of what a sync has verified since.
-    public mutating func batchEnded(store: LogStore, promise: inout Promise, now: Instant, into effects: inout Sink) {
+    public mutating func batchEnded(store: inout LogStore, promise: inout Promise, now: Instant, into effects: inout Sink) {
         guard let primary, store.adoptedTerm == primary.term, store.durableMark >= adoptionMark else { return }
         let verified = min(verifiedEnd, store.durable)
+        // What is only in memory here is not committed here, whoever else has it: a crash would take the mark back.
+        if min(primaryCommit, verified) > store.commit { _ = store.commit(through: min(primaryCommit, verified)) }
         if owed == nil, verified > told, let newest = newestEcho { owed = (newest.echo, newest.lease, .accepted) }
         guard let answer = owed else { return }
         owed = nil

@@ -148,7 +148,7 @@ public struct DataNode: Node {
                 pending.answerReads(into: &effects) { store.value(of: $0) }
             }
         } else {
-            follower?.batchEnded(store: store, promise: &promise, now: now, into: &effects)
+            follower?.batchEnded(store: &store, promise: &promise, now: now, into: &effects)
         }
         if phase == .draining, pending.isEmpty { drainEnded(now: now, into: &effects) }
         if store.isOpen { store.flush(into: &effects) }
