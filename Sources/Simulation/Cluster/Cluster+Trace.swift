@@ -4,6 +4,19 @@ import Wire
 // What of Aviary's messages tells two runs apart. Identities that are the same in every message of a run are left out.
 
 extension PeerMessage: Traceable {
+    public var brief: String {
+        switch self {
+        case .append(let append):
+            "append term \(append.term) from \(append.from.number) to \(append.to) after \(append.previous), "
+                + "\(append.entries.count) entries, commit \(append.commit)"
+        case .appendReply(let reply): "reply of \(reply.from.number) in term \(reply.term): verified \(reply.verified) \(reply.outcome)"
+        case .forward(let id, let request): "forward \(id & 0xFFFF) \(request.brief)"
+        case .forwardReply(let id, let reply): "forwarded \(id & 0xFFFF) \(reply.brief)"
+        case .statusQuery: "status?"
+        case .statusReply(_, let status): "status: \(status.role) term \(status.term) last \(status.last) commit \(status.commit)"
+        }
+    }
+
     public func fold(into hash: inout TraceHash) {
         switch self {
         case .append(let append):
@@ -69,6 +82,14 @@ extension Entry {
 }
 
 extension KeyRequest {
+    var brief: String {
+        switch self {
+        case .put(let key, let value): "put \(String(decoding: key, as: UTF8.self)) \(Simulation.brief(value))"
+        case .get(let key): "get \(String(decoding: key, as: UTF8.self))"
+        case .delete(let key): "delete \(String(decoding: key, as: UTF8.self))"
+        }
+    }
+
     func fold(into hash: inout TraceHash) {
         switch self {
         case .put(let key, let value):
@@ -86,6 +107,13 @@ extension KeyRequest {
 }
 
 extension ClientRequest: Traceable {
+    public var brief: String {
+        switch self {
+        case .key(let request, let patience): request.brief + (patience.map { " within \($0.milliseconds) ms" } ?? "")
+        case .status: "status"
+        }
+    }
+
     public func fold(into hash: inout TraceHash) {
         switch self {
         case .key(let request, let patience):
@@ -97,6 +125,16 @@ extension ClientRequest: Traceable {
 }
 
 extension ClientReply: Traceable {
+    public var brief: String {
+        switch self {
+        case .put: "put"
+        case .value(let value): value.map { "value \(Simulation.brief($0))" } ?? "not found"
+        case .deleted(let existed): existed ? "deleted" : "nothing to delete"
+        case .status: "status"
+        case .failed(let error): "\(error.code): \(error.message)"
+        }
+    }
+
     public func fold(into hash: inout TraceHash) {
         switch self {
         case .put: hash.fold(1 as UInt64)

@@ -21,8 +21,8 @@ public struct ClusterPlan: Sendable {
     public var readPercent: UInt64 = 50
     public var deletePercent: UInt64 = 20
     public var padding = 20
-    /// Between a client's operations, at most.
-    public var thinkTime = Nanoseconds.milliseconds(50)
+    /// How many operations all clients together begin while faults go on, about; less where many wait long.
+    public var operations = 500
     /// How long clients wait for an answer, at most.
     public var patience = Nanoseconds.seconds(5)
     /// In which percentage of calls a client calls a data node directly.
@@ -36,6 +36,9 @@ public struct ClusterPlan: Sendable {
     public static let groupNames = ["alpha", "beta", "gamma", "delta"]
 
     public init() {}
+
+    /// Between a client's operations, on average.
+    var thinkTime: Nanoseconds { faultTime * Int64(clients) / Int64(operations) }
 
     /// How long after the healing everything must have come right, at most: sessions expire, elections, catching up.
     public var recoveryTime: Nanoseconds { .seconds(60) + world.zooKeeper.tick * 20 }
@@ -54,7 +57,7 @@ public struct ClusterPlan: Sendable {
         readPercent = pick([20, 50, 80])
         deletePercent = pick([0, 20, 50])
         padding = pick([0, 10, 100, 5_000])
-        thinkTime = pick([.milliseconds(2), .milliseconds(30), .milliseconds(300)])
+        operations = pick([50, 200, 500, 1_500])
         patience = pick([.milliseconds(300), .seconds(2), .seconds(6)])
         directPercent = pick([0, 20, 60])
 
@@ -81,10 +84,10 @@ public struct ClusterPlan: Sendable {
             world.disk.syncTime = Spread(least: .milliseconds(1), usual: .milliseconds(20), worst: .milliseconds(400), tailPer1024: 30)
         }
 
-        data.replication.windowBytes = pick([2_000, 8 << 20])
+        data.replication.windowBytes = pick([6_000, 8 << 20])
         data.replication.appendBytes = pick([500, 1 << 20])
         data.replication.joinDistance = pick([1, 16, 256])
-        data.storage.chunkBytes = pick([128, 4_096, 1 << 20])
+        data.storage.chunkBytes = pick([512, 4_096, 1 << 20])
         data.storage.cachedEntryBytes = pick([400, 1 << 20])
     }
 
@@ -94,7 +97,7 @@ public struct ClusterPlan: Sendable {
         return """
             servers \(servers), stores \(stores), clients \(clients), faults for \(faultTime.milliseconds) ms, latecomers \(latecomers)
             keys/client \(keysPerClient), reads \(readPercent) %, deletes \(deletePercent) %, padding \(padding), \
-            think \(thinkTime.milliseconds) ms, patience \(patience.milliseconds) ms, direct \(directPercent) %
+            operations \(operations), patience \(patience.milliseconds) ms, direct \(directPercent) %
             drift \(world.clockDrift) ppm, random batches \(world.batchesAreRandom), latency \(world.network.latency.usual.count / 1_000) µs, \
             ZooKeeper servers \(world.zooKeeper.servers) tick \(world.zooKeeper.tick.milliseconds) ms \
             timeout \(world.zooKeeper.grantedTimeout.milliseconds) ms, sync \(world.disk.syncTime.usual.count / 1_000) µs

@@ -77,7 +77,8 @@ extension ClusterRun {
     private mutating func call(_ client: Int, _ key: Int, _ kind: WorkloadClient.Operation.Kind, _ request: KeyRequest) {
         let isDirect = workload.chance(plan.directPercent, in: 100) && phase == .faults
         let process = isDirect ? plan.servers + workload.below(roles.count - plan.servers) : workload.below(plan.servers)
-        let patience = workload.length(plan.patience / 4...plan.patience)
+        // After the faults nobody is in a hurry: what fails then fails for other reasons.
+        let patience = phase == .faults ? workload.length(plan.patience / 4...plan.patience) : .seconds(8)
         let told = workload.chance(1, in: 2) ? patience : nil
         let call = world.call(.key(request, patience: told), from: client, to: process)
         clients[client].current = WorkloadClient.Operation(call: call, key: key, kind: kind)
@@ -146,7 +147,15 @@ extension ClusterRun {
 
     private mutating func ended(_ client: Int, pausing atLeast: Nanoseconds = .zero) {
         clients[client].current = nil
-        plan(.act(client: client), after: workload.length(.zero...max(plan.thinkTime, atLeast)))
+        let pause =
+            switch phase {
+            case .faults: plan.thinkTime * 2
+            case .recovery, .proving: max(plan.thinkTime, .milliseconds(200))
+            case .draining, .audit, .over: Nanoseconds.zero
+            }
+        // In bursts: half of the operations follow at once, so that they meet.
+        let isBurst = phase == .faults && workload.chance(1, in: 2)
+        plan(.act(client: client), after: workload.length(.zero...max(isBurst ? pause / 50 : pause, atLeast)))
     }
 
     /// Keeps the first violation.

@@ -23,6 +23,8 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         public var givingUp = Spread(least: .milliseconds(150), usual: .seconds(2), worst: .seconds(15), tailPer1024: 200)
         /// How long after a reset the other side hears of it.
         public var noticing = Spread(least: .microseconds(50), usual: .milliseconds(2), worst: .seconds(1), tailPer1024: 50)
+        /// What a slow path takes at most.
+        public var slowest = Nanoseconds.seconds(3)
         public var backOff = Spread(least: .milliseconds(5), usual: .milliseconds(100), worst: .milliseconds(400), tailPer1024: 100)
         /// Messages that a connection holds before it is dropped.
         public var capacity = 4_096
@@ -94,7 +96,9 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     mutating func setSlowness(from: Int, to: Int, factor: Int64) { slowness[path(from, to)] = factor }
 
     mutating func latency(from: Int, to: Int) -> Nanoseconds {
-        options.latency.draw(&random) * slowness[path(from, to)]
+        let usual = options.latency.draw(&random)
+        let factor = slowness[path(from, to)]
+        return factor == 1 ? usual : max(usual, min(usual * factor, options.slowest))
     }
 
     // MARK: Connections

@@ -51,4 +51,18 @@ public struct TraceHash: Hashable, Sendable {
 /// What can be folded into the hash of a trace: every field that can differ between two runs.
 public protocol Traceable: Sendable {
     func fold(into hash: inout TraceHash)
+    /// One short line for people.
+    var brief: String { get }
+}
+
+extension Traceable {
+    public var brief: String { "\(self)" }
+}
+
+/// Bytes as people want to see them: the beginning as text where it is text, and how many there are.
+func brief(_ bytes: [UInt8]) -> String {
+    let shown = bytes.prefix(24)
+    guard shown.allSatisfy({ (32..<127).contains($0) || $0 == 10 }) else { return "<\(bytes.count) bytes>" }
+    let text = String(decoding: shown.map { $0 == 10 ? UInt8(ascii: "|") : $0 }, as: UTF8.self)
+    return bytes.count > shown.count ? "'\(text)…' (\(bytes.count))" : "'\(text)'"
 }

@@ -25,7 +25,7 @@ extension World {
         callsMade += 1
         let id = CallID(callsMade)
         calls[id] = Call(client: client, process: process, request: request)
-        if trace.isRecording { trace.tell(at: now, "client \(client) calls \(name(process)) #\(id.number): \(request)") }
+        if trace.isRecording { trace.tell(at: now, "client \(client) calls \(name(process)) #\(id.number): \(request.brief)") }
         agenda.plan(.call(id, .arrives), at: now + network.latency(from: endpoint(ofClient: client), to: process))
         return id
     }
@@ -85,8 +85,15 @@ extension World {
             case .broken: $0.fold(UInt64(2))
             }
         }
-        if trace.isRecording { trace.tell(at: now, "#\(id.number) ended: \(outcome)") }
+        if trace.isRecording { trace.tell(at: now, "#\(id.number) ended: \(brief(outcome))") }
         occur(.answered(id, outcome))
+    }
+
+    private func brief(_ outcome: CallOutcome<N.Reply>) -> String {
+        switch outcome {
+        case .reply(let reply): reply.brief
+        case .refused, .broken: "\(outcome)"
+        }
     }
 
     mutating func replyToCall(_ id: CallID, _ reply: N.Reply, from process: Int) {

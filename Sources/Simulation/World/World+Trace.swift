@@ -4,7 +4,7 @@ extension World {
     /// Folds an event that a node is stepped with into the trace.
     @inline(__always)
     mutating func traceEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) <- \(event)") }
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) <- \(brief(event))") }
         switch event {
         case .started: trace.fold(at: now, 16, process) { _ in }
         case .coordination(let event): trace.fold(at: now, 17, process) { event.fold(into: &$0) }
@@ -33,7 +33,29 @@ extension World {
     }
 }
 
+extension World {
+    private func brief(_ event: NodeEvent<N.Message, N.Request>) -> String {
+        switch event {
+        case .started, .shutdownRequested, .batchEnded, .linkUp, .linkDown, .cancelled: "\(event)"
+        case .coordination(let event): event.brief
+        case .received(let message, let from): "from \(from.host): \(message.brief)"
+        case .requested(let request, let call): "#\(call.number) \(request.brief)"
+        case .disk(let completion): completion.brief
+        case .timerFired(let id): "timer \(id.purpose).\(id.instance)"
+        }
+    }
+}
+
 extension DiskCompletion: Traceable {
+    public var brief: String {
+        switch result {
+        case .done: "disk \(id.number) done"
+        case .data(let bytes): "disk \(id.number) read \(Simulation.brief(bytes))"
+        case .listing(let entries): "disk \(id.number) lists \(entries.map { "\($0.file) (\($0.size))" })"
+        case .failed(let error): "disk \(id.number) failed: \(error.detail)"
+        }
+    }
+
     public func fold(into hash: inout TraceHash) {
         hash.fold(id.number)
         switch result {
@@ -50,6 +72,15 @@ extension DiskCompletion: Traceable {
 }
 
 extension CoordinationEvent: Traceable {
+    public var brief: String {
+        switch kind {
+        case .connected(let id, _): "zk\(session.number) connected, session \(id)"
+        case .disconnected, .expired, .closed: "zk\(session.number) \(kind)"
+        case .reply(let id, let reply): "zk\(session.number) \(id.owner).\(id.serial & 0xFFFF_FFFF) \(reply.brief)"
+        case .watchFired(let path, let kind): "zk\(session.number) watch \(path) \(kind)"
+        }
+    }
+
     public func fold(into hash: inout TraceHash) {
         hash.fold(session.number)
         switch kind {
@@ -76,6 +107,16 @@ extension CoordinationEvent: Traceable {
 }
 
 extension CoordinationReply: Traceable {
+    public var brief: String {
+        switch self {
+        case .created, .deleted, .synced, .multi, .failed: "\(self)"
+        case .set(let stat): "set, version \(stat.version)"
+        case .data(let bytes, let stat): "data \(Simulation.brief(bytes)), version \(stat.version)"
+        case .existence(let stat): stat.map { "exists, version \($0.version)" } ?? "does not exist"
+        case .children(let names, _): "children \(names.sorted())"
+        }
+    }
+
     public func fold(into hash: inout TraceHash) {
         switch self {
         case .created(let path): hash.fold(path)
