@@ -151,8 +151,12 @@ import Wire
             server.server.shutDown(grace: patience)
             ended.append(true)
         }
-        // New calls find nobody, the old one is answered. (The end has begun when a call is refused.)
-        while (try? client.get(key: [1], timeout: .milliseconds(100))) != nil {}
+        // New calls are refused as soon as the end has begun; until then they run into their deadline, since nobody answers.
+        let refusal = ClientError(.unavailable, "the node is shutting down")
+        var refused: ClientError?
+        while refused != refusal {
+            do throws(ClientError) { _ = try client.get(key: [1], timeout: .milliseconds(100)) } catch { refused = error }
+        }
         server.server.reply(.put, to: server.requests.all[0].call)
         #expect(results.wait { $0 == [.success(.put)] })
         #expect(ended.wait { !$0.isEmpty })

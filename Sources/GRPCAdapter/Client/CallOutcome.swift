@@ -10,40 +10,32 @@ enum CallOutcome {
 }
 
 extension CallOutcome {
-    /// Judges a call that is over.
-    ///
-    /// - Parameters:
-    ///   - isRead: whether trying twice does no harm.
-    ///   - neverLeft: whether the request certainly never reached a connection.
-    init(
-        of call: aviary_client_call, method: UnaryMethod, isRead: Bool, server: Address, neverLeft: @autoclosure () -> Bool
-    ) {
+    /// Judges a call that is over. It had a connection, so it may have been sent.
+    init(of call: aviary_client_call, _ attempt: ClientAttempt, server: Address) {
         if call.status == GRPC_STATUS_OK {
-            self = .finished(Self.reply(of: call, method: method, server: server))
+            self = .finished(Self.reply(of: call, method: attempt.method, server: server))
             return
         }
         let message = String(call.details)
-        let outcome = call.trailing_metadata.value(of: CallStatus.outcomeKey)
         switch call.status {
         case GRPC_STATUS_UNAVAILABLE:
             // Without the server's own word, UNAVAILABLE comes from the transport, which knows nothing of what happened.
-            if outcome == CallStatus.notExecuted {
+            if call.trailing_metadata.value(of: CallStatus.outcomeKey) == CallStatus.notExecuted {
                 self = .mayTryNext(ClientError(.unavailable, message))
-            } else if isRead || neverLeft() {
-                self = .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: \(message)"))
+            } else if attempt.isRead {
+                self = .mayTryNext(ClientError(.unavailable, "the connection to \(server) broke: \(message)"))
             } else {
                 self = .finished(.failure(ClientError(.aborted, "the connection to \(server) broke: \(message)")))
-            }
-        case GRPC_STATUS_DEADLINE_EXCEEDED:
-            if outcome == nil, neverLeft() {
-                self = .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: no connection in time"))
-            } else {
-                self = .finished(.failure(ClientError(.deadlineExceeded, message)))
             }
         default:
             let redirect = call.trailing_metadata.value(of: CallStatus.redirectKey).flatMap { Address($0) }
             self = .finished(.failure(ClientError(status: call.status, message, redirect: redirect)))
         }
+    }
+
+    /// A request that found no connection and was never sent.
+    static func unsent(to server: Address, _ reason: String) -> CallOutcome {
+        .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: \(reason)"))
     }
 
     private static func reply(of call: aviary_client_call, method: UnaryMethod, server: Address) -> Result<ClientReply, ClientError> {

@@ -5,13 +5,10 @@ import Machine
 final class Channel: Sendable {
     let address: Address
     nonisolated(unsafe) let handle: OpaquePointer
-    private let target: String
 
     init(to address: Address, _ arguments: ChannelArguments) {
         GRPCLibrary.start()
         self.address = address
-        // With the resolver's name in front the target never reads like the address of a connection; see `neverLeft`.
-        target = "dns:///\(address)"
         let credentials = grpc_insecure_credentials_create()
         handle = arguments.withArguments { grpc_channel_create("dns:///\(address)", credentials, $0)! }
         grpc_channel_credentials_release(credentials)
@@ -19,11 +16,29 @@ final class Channel: Sendable {
 
     deinit { grpc_channel_destroy(handle) }
 
-    /// Whether a call that ended on this channel certainly never reached a connection. C-core remembers the address of the
-    /// connection that it gave a call to, and names the channel's target where there was none.
-    func neverLeft(_ call: OpaquePointer) -> Bool {
-        guard let peer = grpc_call_get_peer(call) else { return false }
-        defer { gpr_free(peer) }
-        return String(cString: peer) == target
+    /// Whether there is a connection right now.
+    var isConnected: Bool { grpc_channel_check_connectivity_state(handle, 0) == GRPC_CHANNEL_READY }
+
+    /// Where the connection stands, for somebody who wants one: an idle channel begins to connect.
+    func connect() -> Progress {
+        switch grpc_channel_check_connectivity_state(handle, 1) {
+        case GRPC_CHANNEL_READY: .connected
+        case GRPC_CHANNEL_IDLE: .underway(GRPC_CHANNEL_IDLE)
+        case GRPC_CHANNEL_CONNECTING: .underway(GRPC_CHANNEL_CONNECTING)
+        default: .failed
+        }
+    }
+
+    enum Progress {
+        case connected
+        /// Not yet; what C-core calls the state.
+        case underway(grpc_connectivity_state)
+        /// The last attempt failed, and the next is some moments away.
+        case failed
+    }
+
+    /// Lets `tag` come from the queue when the state is no longer this one, or at the deadline.
+    func watch(_ state: grpc_connectivity_state, until deadline: gpr_timespec, _ queue: CompletionQueue, _ tag: Tag) {
+        grpc_channel_watch_connectivity_state(handle, state, deadline, queue.handle, tag.pointer)
     }
 }

@@ -31,9 +31,19 @@ struct ClientCallTable: ~Copyable {
         var isCancelled = false
     }
 
+    /// The requests that wait for one server's connection.
+    private struct WaitingRoom {
+        var slots: [Int] = []
+        /// Whether somebody is watching the connection for them.
+        var isWatched = false
+    }
+
     private var slots: [Slot] = []
     private var free: [Int] = []
+    private var waitingRooms: [WaitingRoom]
     private(set) var isStopping = false
+
+    init(servers: Int) { waitingRooms = Array(repeating: WaitingRoom(), count: servers) }
 
     deinit { for slot in slots { slot.memory.pointer.deallocate() } }
 
@@ -55,10 +65,46 @@ struct ClientCallTable: ~Copyable {
         return (index, slots[index].memory, KVClient.CallHandle(slot: index, use: slots[index].uses))
     }
 
+    /// The request waits for its server's connection. True if the caller is to watch it.
+    mutating func wait(_ slot: Int, for server: Int) -> Bool {
+        waitingRooms[server].slots.append(slot)
+        defer { waitingRooms[server].isWatched = true }
+        return !waitingRooms[server].isWatched
+    }
+
+    /// Nobody waits for the connection any more. Returns who did.
+    mutating func leaveWaitingRoom(of server: Int) -> [Int] {
+        defer { waitingRooms[server] = WaitingRoom() }
+        return waitingRooms[server].slots
+    }
+
+    /// Takes out who need not wait any longer for a connection: the deadline has passed, or the request was given up. `earliest`:
+    /// the nearest deadline of those that stay; nil where nobody stays and the watch is over.
+    mutating func leaveLate(of server: Int) -> (left: [Int], earliest: gpr_timespec?) {
+        var left: [Int] = []
+        var earliest: gpr_timespec?
+        waitingRooms[server].slots.removeAll { slot in
+            guard let deadline = slots[slot].attempt?.deadline.value else { return true }
+            if isStopping || slots[slot].isCancelled || aviary_nanoseconds_until(deadline) == 0 {
+                left.append(slot)
+                return true
+            }
+            earliest = earliest.map { gpr_time_min($0, deadline) } ?? deadline
+            return false
+        }
+        waitingRooms[server].isWatched = earliest != nil
+        return (left, earliest)
+    }
+
     /// The next server is asked.
     mutating func retry(_ slot: Int, _ attempt: ClientAttempt) {
         slots[slot].attempt = attempt
         slots[slot].memory.pointer.initialize(to: aviary_client_call())
+    }
+
+    mutating func waiting(_ slot: Int) -> (memory: Memory, attempt: ClientAttempt) {
+        guard let attempt = slots[slot].attempt else { preconditionFailure("a request waited that never began") }
+        return (slots[slot].memory, attempt)
     }
 
     /// The call exists. False if it is to be cancelled as soon as it has begun.

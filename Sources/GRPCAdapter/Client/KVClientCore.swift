@@ -7,11 +7,15 @@ import Wire
 ///
 /// A request is one gRPC call at a time, to one server. If that certainly did no harm and did not work, the next server is asked,
 /// each at most once.
+///
+/// A call is made only on a connection. C-core would take calls before that and connect meanwhile, but then its UNAVAILABLE does not
+/// tell a request that never left from one that broke off after it was sent. So requests wait here until the connection is there, and
+/// what fails while it waits certainly did not happen.
 final class KVClientCore: Sendable {
     private let channels: [Channel]
     private nonisolated(unsafe) let registrations: [[UnsafeMutableRawPointer]]
     private let queue = CompletionQueue()
-    private let table = Mutex(ClientCallTable())
+    private let table: Mutex<ClientCallTable>
     /// The server that worked last.
     private let preferred = Atomic(0)
     private let callsInFlight: Int
@@ -20,6 +24,7 @@ final class KVClientCore: Sendable {
     init(servers: [Address], callsInFlight: Int) {
         precondition(!servers.isEmpty, "a client needs the address of a server")
         self.callsInFlight = callsInFlight
+        table = Mutex(ClientCallTable(servers: servers.count))
         let channels = servers.map { Channel(to: $0, Self.arguments) }
         self.channels = channels
         registrations = channels.map { channel in
@@ -29,8 +34,24 @@ final class KVClientCore: Sendable {
 
     /// Starts the queue's thread, which keeps this object until `shutDown`.
     func run() {
-        queue.start(threadName: "kv client") { [self] tag, _ in ended(tag.slot) }
+        queue.start(threadName: "kv client") { [self] tag, _ in
+            switch Batch(rawValue: tag.batch) {
+            case .call: ended(tag.slot)
+            case .watch: watch(tag.slot)
+            case nil: preconditionFailure("a tag that nobody gave out")
+            }
+        }
     }
+
+    private enum Batch: UInt8 {
+        /// All of a call; the tag's slot is the request's.
+        case call = 0
+        /// A connection's state changed, or it is time to look; the slot is the server's index.
+        case watch = 1
+    }
+
+    /// How often somebody who waits for a connection is looked after.
+    private static let watchInterval = Nanoseconds.milliseconds(100)
 
     private static var arguments: ChannelArguments {
         var arguments = ChannelArguments.outgoing
@@ -61,8 +82,35 @@ final class KVClientCore: Sendable {
             completion(.failure(error))
             return .none
         case .success((let slot, let memory, let handle)):
-            call(attempt, slot, memory)
+            send(attempt, slot, memory)
             return handle
+        }
+    }
+
+    private func send(_ attempt: ClientAttempt, _ slot: Int, _ memory: ClientCallTable.Memory) {
+        if channels[attempt.server].isConnected {
+            call(attempt, slot, memory)
+        } else if table.withLock({ $0.wait(slot, for: attempt.server) }) {
+            watch(attempt.server)
+        }
+    }
+
+    /// Looks after the requests that wait for a server's connection. One thread at a time does, for each server.
+    private func watch(_ server: Int) {
+        switch channels[server].connect() {
+        case .connected:
+            for slot in table.withLock({ $0.leaveWaitingRoom(of: server) }) {
+                let (memory, attempt) = table.withLock { $0.waiting(slot) }
+                call(attempt, slot, memory)
+            }
+        case .failed:
+            for slot in table.withLock({ $0.leaveWaitingRoom(of: server) }) { unsent(slot, "no connection") }
+        case .underway(let state):
+            let (late, earliest) = table.withLock { $0.leaveLate(of: server) }
+            for slot in late { unsent(slot, "no connection in time") }
+            guard let earliest else { return }
+            let deadline = gpr_time_min(earliest, aviary_deadline_after(Self.watchInterval.count))
+            channels[server].watch(state, until: deadline, queue, Tag(slot: server, batch: Batch.watch.rawValue))
         }
     }
 
@@ -73,18 +121,27 @@ final class KVClientCore: Sendable {
         memory.pointer.pointee.call = call
         memory.pointer.pointee.request = attempt.request.map { makeMessage($0) } ?? makeMessage(EmptyMessage())
         if !table.withLock({ $0.started(slot) }) { grpc_call_cancel(call, nil) }
-        mustStart(aviary_client_unary(memory.pointer, Tag(slot: slot, batch: 0).pointer), "a call")
+        mustStart(aviary_client_unary(memory.pointer, Tag(slot: slot, batch: Batch.call.rawValue).pointer), "a call")
     }
 
     /// A call is over. Runs on the queue's thread.
     private func ended(_ slot: Int) {
         let (memory, attempt, isCancelled) = table.withLock { $0.ended(slot) }
-        guard let call = memory.pointer.pointee.call else { preconditionFailure("a call ended that never began") }
-        let channel = channels[attempt.server]
-        let outcome = CallOutcome(
-            of: memory.pointer.pointee, method: attempt.method, isRead: attempt.isRead, server: channel.address,
-            neverLeft: channel.neverLeft(call))
+        let outcome = CallOutcome(of: memory.pointer.pointee, attempt, server: channels[attempt.server].address)
         Self.release(&memory.pointer.pointee)
+        conclude(outcome, slot, memory, attempt, isCancelled: isCancelled)
+    }
+
+    /// A request waited for a connection in vain.
+    private func unsent(_ slot: Int, _ reason: String) {
+        let (memory, attempt, isCancelled) = table.withLock { $0.ended(slot) }
+        let outcome = CallOutcome.unsent(to: channels[attempt.server].address, isCancelled ? "the call was given up" : reason)
+        conclude(outcome, slot, memory, attempt, isCancelled: isCancelled)
+    }
+
+    private func conclude(
+        _ outcome: CallOutcome, _ slot: Int, _ memory: ClientCallTable.Memory, _ attempt: ClientAttempt, isCancelled: Bool
+    ) {
         let result: Result<ClientReply, ClientError>
         switch outcome {
         case .finished(let finished): result = finished
@@ -96,7 +153,7 @@ final class KVClientCore: Sendable {
                 attempt.server = next
                 attempt.asked += 1
                 table.withLock { $0.retry(slot, attempt) }
-                return self.call(attempt, slot, memory)
+                return send(attempt, slot, memory)
             }
             result = .failure(error)
         }

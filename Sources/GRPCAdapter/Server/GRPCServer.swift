@@ -97,16 +97,16 @@ public final class GRPCServer: Sendable {
     /// How many messages of peers were dropped so far because they made no sense.
     public var droppedMessages: Int { streams.droppedMessages }
 
-    /// Ends the server: takes no more calls or connections, gives those in flight `grace` to be answered, cancels what is left
-    /// (the node hears of it), and closes everything. Links of peers live until the grace is over. To be called once, and not from
-    /// a handler. Afterwards `reply` and `setServing` do nothing.
+    /// Ends the server: gives the calls in flight `grace` to be answered, and refuses new ones meanwhile; then cancels what is left
+    /// (the node hears of it) and closes everything. Links of peers live until the grace is over. Blocks that long; not to be called
+    /// in a handler. Afterwards `reply` and `setServing` do nothing.
     public func shutDown(grace: Nanoseconds) {
         guard !isShutDown.exchange(true, ordering: .sequentiallyConsistent) else { return }
         streams.setServing(false)
-        calls.drain()
-        streams.drain()
+        calls.drain(atMost: grace)
+        calls.stop()
+        streams.stop()
         grpc_server_shutdown_and_notify(server, queue.handle, Self.stoppedTag.pointer)
-        calls.awaitReplies(atMost: grace)
         grpc_server_cancel_all_calls(server)
         stopped.wait()
         calls.awaitEnd()

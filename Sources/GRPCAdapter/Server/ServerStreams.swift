@@ -23,7 +23,7 @@ final class ServerStreams: Sendable {
         var free: [Int] = []
         /// Streams that are not awaited.
         var open = 0
-        var isDraining = false
+        var isStopping = false
     }
 
     /// What a link brought for the node.
@@ -73,7 +73,7 @@ final class ServerStreams: Sendable {
             }
             stream.returned()
             if stream.pending == 0 { remove(stream, &state) }
-            return (delivery, state.isDraining && state.free.count == state.streams.count)
+            return (delivery, state.isStopping && state.free.count == state.streams.count)
         }
         if let delivery { handlers.received(delivery.messages, delivery.from) }
         if isLast { allGone.open() }
@@ -82,7 +82,7 @@ final class ServerStreams: Sendable {
     // MARK: Comings and goings
 
     private func awaitCall(_ state: inout State) {
-        guard !state.isDraining else { return }
+        guard !state.isStopping else { return }
         let slot = state.free.popLast() ?? state.streams.count
         if slot == state.streams.count { state.streams.append(nil) }
         let stream = ServerStream(slot: slot)
@@ -193,7 +193,7 @@ final class ServerStreams: Sendable {
 
     /// No calls are awaited from now on; streams that are open go on. To be called before the server is told to stop: those that
     /// are awaited come back then.
-    func drain() { state.withLock { $0.isDraining = true } }
+    func stop() { state.withLock { $0.isStopping = true } }
 
     /// After every call was cancelled: waits until C-core is done with all of them.
     func awaitEnd() { allGone.wait() }

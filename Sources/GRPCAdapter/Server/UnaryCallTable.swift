@@ -11,6 +11,16 @@ struct UnaryCallTable: ~Copyable {
         case inFlight(UnaryMethod)
         case answered
         case abandoned
+        /// Ended without the node.
+        case refused
+    }
+
+    /// What to do with a request that came in.
+    enum Admission {
+        case admitted(CallID)
+        /// As many calls are open as may be.
+        case crowded
+        case draining
     }
 
     private struct Slot {
@@ -24,15 +34,19 @@ struct UnaryCallTable: ~Copyable {
 
     private var slots: [Slot] = []
     private var free: [Int] = []
-    /// Calls between their request and their end.
+    /// Calls that were admitted and are not over.
     private var open = 0
+    private let limit: Int
     private var isDraining = false
+    private var isStopping = false
+
+    init(limit: Int) { self.limit = limit }
 
     deinit { for slot in slots { slot.memory.pointer.deallocate() } }
 
     /// Takes a slot for the next call; nil when no more are taken in.
     mutating func awaitCall(of method: UnaryMethod) -> (slot: Int, memory: Memory)? {
-        guard !isDraining else { return nil }
+        guard !isStopping else { return nil }
         let index: Int
         if let last = free.popLast() {
             index = last
@@ -48,17 +62,25 @@ struct UnaryCallTable: ~Copyable {
     }
 
     /// A request came into the slot. The batch that brought it is over, and the one that the caller starts next takes its place
-    /// among the pending. `open` counts the calls between request and end, this one included.
-    mutating func requested(_ slot: Int) -> (memory: Memory, method: UnaryMethod, id: CallID, open: Int) {
+    /// among the pending.
+    mutating func requested(_ slot: Int) -> (memory: Memory, method: UnaryMethod, admission: Admission) {
         guard case .awaited(let method) = slots[slot].phase else {
             preconditionFailure("a request came into a slot that awaits none")
         }
+        if isDraining || open >= limit {
+            slots[slot].phase = .refused
+            return (slots[slot].memory, method, isDraining ? .draining : .crowded)
+        }
         slots[slot].phase = .inFlight(method)
         open += 1
-        return (slots[slot].memory, method, id(of: slot), open)
+        return (slots[slot].memory, method, .admitted(id(of: slot)))
     }
 
-    mutating func refused(_ slot: Int) { slots[slot].phase = .answered }
+    /// An admitted call turns out to be none for the node.
+    mutating func refused(_ slot: Int) {
+        slots[slot].phase = .refused
+        open -= 1
+    }
 
     /// Claims the call for one answer; nil where it is over or was never there.
     mutating func answer(_ id: CallID) -> (slot: Int, memory: Memory, method: UnaryMethod)? {
@@ -86,19 +108,22 @@ struct UnaryCallTable: ~Copyable {
     mutating func release(_ slot: Int) -> (noneOpen: Bool, allFree: Bool) {
         switch slots[slot].phase {
         case .answered, .abandoned: open -= 1
-        case .awaited: break
+        case .awaited, .refused: break
         case .free, .inFlight: preconditionFailure("a slot was released while a call was in it, or twice")
         }
         slots[slot].phase = .free
         free.append(slot)
-        return (isDraining && open == 0, isDraining && free.count == slots.count)
+        return (isDraining && open == 0, isStopping && free.count == slots.count)
     }
 
-    /// No calls are awaited from now on. True if none is open.
+    /// No calls are admitted from now on. True if none is open.
     mutating func drain() -> Bool {
         isDraining = true
         return open == 0
     }
+
+    /// No calls are even awaited from now on.
+    mutating func stop() { isStopping = true }
 
     // Enough slots for any limit, and 2^40 uses of each.
     private static let slotBits: UInt64 = 24

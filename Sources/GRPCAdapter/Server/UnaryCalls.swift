@@ -21,7 +21,7 @@ final class UnaryCalls: Sendable {
         case refused = 3
     }
 
-    private let table = Mutex(UnaryCallTable())
+    private let table: Mutex<UnaryCallTable>
     private nonisolated(unsafe) let server: OpaquePointer
     private nonisolated(unsafe) let queue: OpaquePointer
     private nonisolated(unsafe) let registrations: [UnsafeMutableRawPointer]
@@ -35,6 +35,7 @@ final class UnaryCalls: Sendable {
         self.server = server
         self.queue = queue.handle
         self.limits = limits
+        table = Mutex(UnaryCallTable(limit: limits.callsInFlight))
         self.handlers = handlers
         registrations = UnaryMethod.allCases.map {
             grpc_server_register_method(server, $0.path, nil, GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0)!
@@ -70,18 +71,27 @@ final class UnaryCalls: Sendable {
     }
 
     private func requested(_ slot: Int) {
-        let (memory, method, id, open) = table.withLock { $0.requested(slot) }
+        let (memory, method, admission) = table.withLock { $0.requested(slot) }
         awaitCall(of: method)
-        guard open <= limits.callsInFlight else {
+        switch admission {
+        case .admitted(let id): admitted(slot, memory, method, id)
+        case .crowded:
             let message = "\(limits.callsInFlight) calls are in flight, which is the limit of this node"
-            return refuse(slot, memory, .refused(GRPC_STATUS_RESOURCE_EXHAUSTED, message))
+            refuse(slot, memory, .refused(GRPC_STATUS_RESOURCE_EXHAUSTED, message))
+        case .draining: refuse(slot, memory, .refused(GRPC_STATUS_UNAVAILABLE, "the node is shutting down"))
         }
+    }
+
+    private func admitted(_ slot: Int, _ memory: Memory, _ method: UnaryMethod, _ id: CallID) {
         switch readRequest(memory, method) {
-        case .failure(let refusal): refuse(slot, memory, refusal.status)
+        case .failure(let refusal):
+            table.withLock { $0.refused(slot) }
+            refuse(slot, memory, refusal.status)
         case .success(let request):
             // The node hears of the call only after this, so nobody else starts a batch on it meanwhile.
+            let call = memory.pointer.pointee.call
             mustStart(
-                aviary_server_receive_close(memory.pointer.pointee.call, &memory.pointer.pointee.cancelled, tag(slot, .closed)), "the wait for an end")
+                aviary_server_receive_close(call, &memory.pointer.pointee.cancelled, tag(slot, .closed)), "the wait for an end")
             handlers.requested(request, id)
         }
     }
@@ -117,7 +127,6 @@ final class UnaryCalls: Sendable {
 
     /// Ends a call that no node was told of.
     private func refuse(_ slot: Int, _ memory: Memory, _ status: CallStatus) {
-        table.withLock { $0.refused(slot) }
         memory.pointer.pointee.status = aviary_status(status)
         mustStart(aviary_server_reply(memory.pointer, 1, tag(slot, .refused)), "a refusal")
     }
@@ -157,13 +166,13 @@ final class UnaryCalls: Sendable {
 
     // MARK: Shutting down
 
-    /// No calls are awaited from now on. To be called before the server is told to stop: those that are awaited come back then.
-    func drain() {
-        if table.withLock({ $0.drain() }) { noneOpen.open() }
+    /// Refuses new calls from now on, and waits until those in flight are answered and the answers are on their way.
+    func drain(atMost grace: Nanoseconds) {
+        if !table.withLock({ $0.drain() }) { _ = noneOpen.wait(atMost: max(0, grace.count)) }
     }
 
-    /// Waits for the replies of the calls in flight to be on their way.
-    func awaitReplies(atMost grace: Nanoseconds) { _ = noneOpen.wait(atMost: max(0, grace.count)) }
+    /// No calls are awaited from now on. To be called before the server is told to stop: those that are awaited come back then.
+    func stop() { table.withLock { $0.stop() } }
 
     /// After every call was cancelled: waits until C-core is done with all of them.
     func awaitEnd() { allFree.wait() }
