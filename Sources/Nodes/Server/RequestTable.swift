@@ -18,6 +18,8 @@ struct RequestTable: Sendable {
         var state: State
         /// Set when the request was parked for the first time: then it is answered by this time, one way or the other.
         var giveUp: Instant?
+        /// Who was asked last.
+        var asked: Address?
         /// Why it could not be done yet.
         var refusal = ""
 

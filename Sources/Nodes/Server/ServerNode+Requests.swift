@@ -47,7 +47,10 @@ extension ServerNode {
         guard let entry = requests[id] else { return }
         switch route(of: entry.request.key) {
         case .to(let address):
-            requests.update(id) { $0.state = .sent(to: address) }
+            requests.update(id) { entry in
+                entry.state = .sent(to: address)
+                entry.asked = address
+            }
             effects.append(.send(.forward(id: id, entry.request), to: address))
         case .awaited(let reason): park(id, reason, at: now, into: &effects)
         case .none(let reason): fail(id, .unavailable, reason, into: &effects)
@@ -110,10 +113,17 @@ extension ServerNode {
         }
     }
 
-    /// Tries every parked request again, and lets go of links to nodes that are gone.
+    /// Tries every parked request again whose way is another now, and lets go of links to nodes that are gone.
     mutating func routesDidChange(at now: Instant, into effects: inout Sink) {
         routesChanged = false
-        for id in requests.ids(where: \.isParked) { send(id, at: now, into: &effects) }
+        for id in requests.ids(where: \.isParked) {
+            guard let entry = requests[id] else { continue }
+            switch route(of: entry.request.key) {
+            case .to(let address): if address != entry.asked { send(id, at: now, into: &effects) }
+            case .none: send(id, at: now, into: &effects)
+            case .awaited: break
+            }
+        }
         closeLinksToTheGone(into: &effects)
     }
 
