@@ -28,7 +28,7 @@ final class Ledger: Sendable {
         } catch {
             book.withLock {
                 $0.failures += 1
-                if (error as? ClientError)?.mayHaveHappened != false { $0.open[key, default: []].insert(value) }
+                if error.mayHaveHappened { $0.open[key, default: []].insert(value) }
             }
             return false
         }
