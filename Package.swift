@@ -58,7 +58,7 @@ let package = Package(
 
         // The simulated world.
         .target(
-            name: "Simulation", dependencies: ["Machine", "Wire", "Placement", "Coordination", "Nodes"], swiftSettings: swift6
+            name: "Simulation", dependencies: ["Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes"], swiftSettings: swift6
         ),
         .executableTarget(name: "sweep", dependencies: ["Simulation"], path: "Sources/Sweep", swiftSettings: swift6),
 
@@ -139,7 +139,8 @@ let package = Package(
             ],
             swiftSettings: swift6
         ),
-        .testTarget(name: "CommandTests", dependencies: ["aviary", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(
+            name: "CommandTests", dependencies: ["aviary", "GRPCAdapter", "Machine", "Wire", "TestSupport"], swiftSettings: swift6),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["GRPCAdapter", "ZooKeeperAdapter", "Machine", "Wire", "TestSupport"],
