@@ -8,6 +8,8 @@ import Wire
 public struct GroupConfig: Hashable, Sendable {
     /// Most in-sync stores that a configuration can name.
     public static let mostInSync = 64
+    /// No group gets there by itself; beyond it there would be no next term.
+    public static let highestTerm = UInt64(Int64.max)
 
     /// The group's history; changes only when an operator accepts the loss of data.
     public var lineage: Lineage
@@ -41,9 +43,9 @@ public struct GroupConfig: Hashable, Sendable {
                 primary = MemberID(value)
                 if primary == nil { return nil }
             }
-            self.init(
-                lineage: Lineage(try text.name("lineage")), term: try text.number("term"), primary: primary, inSync: inSync
-            )
+            let term = try text.number("term")
+            guard term <= Self.highestTerm else { return nil }
+            self.init(lineage: Lineage(try text.name("lineage")), term: term, primary: primary, inSync: inSync)
         } catch {
             return nil
         }

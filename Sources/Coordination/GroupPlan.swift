@@ -42,7 +42,9 @@ public enum GroupPlan: Hashable, Sendable {
             return
         }
         let later = members.filter { number, store in
-            guard store.whole, config.inSync.contains(where: { $0.store == store.store && $0.number < number }) else { return false }
+            guard store.whole, config.inSync.contains(where: { $0.store == store.store && $0.number < number }) else {
+                return false
+            }
             // A store that was chosen at bootstrap and ended before it could take the lineage up has none yet. Where there
             // is another in-sync store, both had taken it up; then it is an old image that has none.
             return store.lineage == config.lineage || (store.lineage == nil && config.inSync.count == 1)
@@ -61,7 +63,8 @@ public enum GroupPlan: Hashable, Sendable {
     /// The rule for a group without configuration.
     init(bootstrapping members: SortedMap<UInt64, StoreRegistration>) {
         if let (number, store) = members.first(where: { $0.1.lineage != nil }) {
-            self = .stuck("store \(store.store) (number \(number)) holds a history that ZooKeeper does not know; it is left alone")
+            self = .stuck(
+                "store \(store.store) (number \(number)) holds a history that ZooKeeper does not know; it is left alone")
             return
         }
         let imported = members.filter { $0.1.isImported }

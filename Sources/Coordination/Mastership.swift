@@ -42,6 +42,7 @@ public struct Mastership: Hashable, Sendable {
     private var random: SeededRandom
     private var transactions = SortedMap<String, Transaction>()
     private var pauses = SortedMap<String, Pause>()
+    private var timerDue: Instant?
     /// What was last logged of each group, so that a change is logged once.
     private var problems = SortedMap<String, String>()
     private var absent = SortedMap<String, [MemberID]>()
@@ -79,6 +80,11 @@ public struct Mastership: Hashable, Sendable {
             guard transactions[name] == nil, pauses[name].map({ $0.until <= now }) ?? true else { continue }
             carryOut(GroupPlan(view), for: view, ring: ring, session: session, into: &sink)
         }
+        setTimer(at: now, into: &sink)
+        forget(allBut: groups)
+    }
+
+    private mutating func forget(allBut groups: SortedMap<String, GroupView>) {
         for name in problems.keys where groups[name] == nil { problems[name] = nil }
         for name in pauses.keys where groups[name] == nil { pauses[name] = nil }
         for name in absent.keys where groups[name] == nil { absent[name] = nil }
@@ -107,9 +113,9 @@ public struct Mastership: Hashable, Sendable {
                 .info, "a change of the group did not go through, looking again",
                 [LogField("group", name), LogField("error", "\(error)")]
             )
-            pause(name, at: now, into: &sink)
+            pause(name, at: now)
         case .created, .deleted, .set, .data, .existence, .children, .synced:
-            pause(name, at: now, into: &sink)
+            pause(name, at: now)
         }
         groups.update(name) { $0.refresh(session: session, at: now, into: &sink) }
         if transaction.touchesRing { ring.refresh(session: session, at: now, into: &sink) }
@@ -118,12 +124,17 @@ public struct Mastership: Hashable, Sendable {
     /// Whether the timer was this machine's: then `review` is due.
     public func timerFired(_ timer: TimerID) -> Bool { timer == self.timer }
 
-    private mutating func pause(_ name: String, at now: Instant, into sink: inout Sink) {
+    private mutating func pause(_ name: String, at now: Instant) {
         let next = pauses[name]?.next ?? Self.firstPause
         let jitter = Nanoseconds(Int64(random.next(upperBound: UInt64(next.count))))
         pauses[name] = Pause(until: now + next + jitter, next: min(next * 2, Self.longestPause))
-        let due = pauses.values.map(\.until).filter { $0 > now }.min() ?? now
-        sink.append(.setTimer(timer, at: due))
+    }
+
+    /// One timer for the pause that ends first.
+    private mutating func setTimer(at now: Instant, into sink: inout Sink) {
+        let due = pauses.values.map(\.until).filter { $0 > now }.min()
+        if let due, due != timerDue { sink.append(.setTimer(timer, at: due)) }
+        timerDue = due
     }
 }
 

@@ -54,7 +54,8 @@ public struct RingRecord: Hashable, Sendable {
     /// The next version of this ring, with the group in it.
     public func adding(_ group: String, virtualNodes: Int = Ring.defaultVirtualNodes, sealed: Bool) -> RingRecord {
         RingRecord(
-            version: version &+ 1, sealed: self.sealed || sealed, groups: groups + [Ring.Group(name: group, virtualNodes: virtualNodes)]
+            version: version &+ 1, sealed: self.sealed || sealed,
+            groups: groups + [Ring.Group(name: group, virtualNodes: virtualNodes)]
         )
     }
 

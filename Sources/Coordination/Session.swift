@@ -95,7 +95,8 @@ public struct Session: Hashable, Sendable {
     /// Reminds the operator that ZooKeeper is away.
     public mutating func timerFired(_ timer: TimerID, at now: Instant, into sink: inout Sink) {
         guard timer == self.timer, var away else { return }
-        sink.log(.warning, "ZooKeeper is not reachable, still trying", [LogField("seconds", (now - away.since).milliseconds / 1000)])
+        sink.log(
+            .warning, "ZooKeeper is not reachable, still trying", [LogField("seconds", (now - away.since).milliseconds / 1000)])
         away.nextReminder = min(away.nextReminder * 2, Self.slowestReminder)
         sink.append(.setTimer(timer, at: now + away.nextReminder))
         self.away = away
@@ -145,7 +146,9 @@ public struct Session: Hashable, Sendable {
             return .closed
         case .connecting, .connected, .disconnected: break
         }
-        sink.log(.warning, "ZooKeeper session expired", [LogField("session", "0x" + String(UInt64(bitPattern: sessionID), radix: 16))])
+        sink.log(
+            .warning, "ZooKeeper session expired",
+            [LogField("session", "0x" + String(UInt64(bitPattern: sessionID), radix: 16))])
         openNext(at: now, into: &sink)
         return .expired
     }

@@ -14,7 +14,9 @@ struct ElectionTests {
     }
 
     @discardableResult
-    private mutating func answer(_ reply: CoordinationReply, _ location: SourceLocation = #_sourceLocation) throws
+    private mutating func answer(
+        _ reply: CoordinationReply, _ location: SourceLocation = #_sourceLocation
+    ) throws
         -> Election.Outcome?
     {
         let request = try bench.request(location)
@@ -56,7 +58,9 @@ struct ElectionTests {
 
     @Test mutating func theEpochAndTheMasterMoveTogether() throws {
         let write = try reachWrite()
-        #expect(step(.reply(write.id, .multi([.checked, .set(Stat(version: 6)), .created(path: "/server/0")]))) == .elected(epoch: 6))
+        #expect(
+            step(.reply(write.id, .multi([.checked, .set(Stat(version: 6)), .created(path: "/server/0")])))
+                == .elected(epoch: 6))
         #expect(!election.isRunning)
     }
 

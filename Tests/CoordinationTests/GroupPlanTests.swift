@@ -1,7 +1,8 @@
-@testable import Coordination
 import Machine
 import Testing
 import Wire
+
+@testable import Coordination
 
 @Suite("What a group needs")
 struct GroupPlanTests {
@@ -33,7 +34,8 @@ struct GroupPlanTests {
                 == .replace(old: member("a/1"), new: member("c/6"), inSync: [member("c/6")]),
             "of the lives of one store only the newest counts")
         for wrong in [
-            StoreRegistration.test("b", whole: false, lineage: "l"), .test("b", lineage: "other"), .test("b"), .test("d", lineage: "l"),
+            StoreRegistration.test("b", whole: false, lineage: "l"), .test("b", lineage: "other"), .test("b"),
+            .test("d", lineage: "l"),
         ] {
             guard case .stuck(let problem) = plan([5: wrong]) else {
                 Issue.record("\(wrong) was chosen")

@@ -70,7 +70,9 @@ struct MasterWorldTests {
     }
 
     private static func describe(_ tree: Tree) -> String {
-        tree.nodes.keys.sorted().map { "\($0)=\(String(decoding: tree.nodes[$0]!.data, as: UTF8.self).replacing("\n", with: " "))" }
-            .joined(separator: "; ")
+        tree.nodes.keys.sorted().map {
+            "\($0)=\(String(decoding: tree.nodes[$0]!.data, as: UTF8.self).replacing("\n", with: " "))"
+        }
+        .joined(separator: "; ")
     }
 }

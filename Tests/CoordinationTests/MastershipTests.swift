@@ -26,7 +26,9 @@ struct MastershipTests {
         _ = ring.step(event, session: bench.session, at: bench.now, into: &bench.sink)
         let session = bench.session
         let now = bench.now
-        groups.update("g") { view in _ = view.step(event, session: session, at: now, into: &bench.sink) }
+        for index in groups.keys.indices {
+            groups.update(at: index) { view in _ = view.step(event, session: session, at: now, into: &bench.sink) }
+        }
         master.step(event, groups: &groups, ring: &ring, session: session, at: now, into: &bench.sink)
     }
 
@@ -112,6 +114,37 @@ struct MastershipTests {
         #expect(master.timerFired(timer))
         let again = try #require(try transaction())
         #expect(again.operations == operations)
+    }
+
+    /// Two groups fail at once; the timer that ends the first pause must not be the last.
+    @Test mutating func everyGroupIsTriedAgain() throws {
+        loseThePrimary()
+        groups["h"] = GroupView(group: "h", owner: 3, timer: TimerID(purpose: 3), random: SeededRandom(seed: 4))
+        for (path, data) in nodes { nodes[path.replacing("/data/g", with: "/data/h")] = data }
+        ring.refresh(session: bench.session, at: bench.now, into: &bench.sink)
+        let session = bench.session
+        for index in groups.keys.indices {
+            groups.update(at: index) { $0.refresh(session: session, at: .zero, into: &bench.sink) }
+        }
+        var tries: [String: Int] = [:]
+        for _ in 0..<200 {
+            for request in bench.requests() {
+                if case .multi(let operations) = request.operation, case .create(let path, _, _) = operations[1] {
+                    tries[path, default: 0] += 1
+                    step(.reply(request.id, lost))
+                } else {
+                    step(.reply(request.id, read(request.operation)))
+                }
+            }
+            master.review(groups, ring: ring, session: bench.session, at: bench.now, into: &bench.sink)
+            guard bench.sink.items.isEmpty else { continue }
+            if tries.values.allSatisfy({ $0 > 3 }), tries.count == 2 { return }
+            let timers = bench.effects.compactMap { effect in
+                if case .setTimer(let timer, let at) = effect, timer.purpose == 9 { at } else { nil as Instant? }
+            }
+            bench.now = max(bench.now, try #require(timers.last))
+        }
+        Issue.record("tries: \(tries)")
     }
 
     @Test mutating func aGroupWithoutInSyncStoreIsReportedOnce() throws {

@@ -45,7 +45,8 @@ struct RecordTests {
     @Test(arguments: [
         "", "lineage=l\nterm=1\nprimary=a/1\n", "lineage=l\nterm=-1\nprimary=\ninsync=a/1\n",
         "lineage=l\nterm=01\ninsync=a/1\n", "lineage=l\nlineage=m\nterm=1\ninsync=a/1\n", "lineage=l\nterm=1\ninsync=a\n",
-        "lineage=l\nterm=1\ninsync=a/0\n", "lineage=l\nterm=1\ninsync=a/1\ninsync=a/2\n", "lineage=l\nterm=1\nprimary=x\ninsync=a/1\n",
+        "lineage=l\nterm=1\ninsync=a/0\n", "lineage=l\nterm=1\ninsync=a/1\ninsync=a/2\n",
+        "lineage=l\nterm=1\nprimary=x\ninsync=a/1\n",
         "lineage=\nterm=1\ninsync=a/1\n", "lineage=l\nterm=18446744073709551616\ninsync=a/1\n",
     ])
     func aMalformedConfigurationIsNone(text: String) {
@@ -54,7 +55,8 @@ struct RecordTests {
 
     @Test(arguments: [
         "version=1\n", "version=1\nsealed=maybe\n", "version=1\nsealed=no\ngroup=g\n", "version=1\nsealed=no\ngroup=g 0\n",
-        "version=1\nsealed=no\ngroup=g 2\ngroup=g 2\n", "version=1\nsealed=no\ngroup=lock 2\n", "version=1\nsealed=no\ngroup=g 99999\n",
+        "version=1\nsealed=no\ngroup=g 2\ngroup=g 2\n", "version=1\nsealed=no\ngroup=lock 2\n",
+        "version=1\nsealed=no\ngroup=g 99999\n",
     ])
     func aMalformedRingIsNone(text: String) {
         #expect(RingRecord(bytes(text)) == nil)

@@ -15,7 +15,9 @@ struct RegistrationTests {
     }
 
     @discardableResult
-    private mutating func answer(_ reply: CoordinationReply, _ location: SourceLocation = #_sourceLocation) throws
+    private mutating func answer(
+        _ reply: CoordinationReply, _ location: SourceLocation = #_sourceLocation
+    ) throws
         -> Registration.Outcome?
     {
         let request = try bench.request(location)

@@ -50,7 +50,8 @@ struct RegistrationWorldTests {
             var world = World(parts: parts, seed: seed)
             world.chaos(steps: 1500)
             let isSettled = world.calm { world in
-                world.clients.allSatisfy { $0.part.registration.number != nil } && world.ensemble.tree.children(Paths.dataLock).isEmpty
+                world.clients.allSatisfy { $0.part.registration.number != nil }
+                    && world.ensemble.tree.children(Paths.dataLock).isEmpty
             }
             #expect(isSettled, "seed \(seed)")
             let granted = world.clients.flatMap(\.part.granted)

@@ -80,7 +80,8 @@ struct TotalityTests {
         RingRecord(version: 1, sealed: false, groups: []).bytes,
     ]
     private static let errors: [CoordinationError] = [
-        .connectionLoss, .noNode, .nodeExists, .badVersion, .sessionExpired, .noAuth, .notEmpty, .other(-77), .runtimeInconsistency,
+        .connectionLoss, .noNode, .nodeExists, .badVersion, .sessionExpired, .noAuth, .notEmpty, .other(-77),
+        .runtimeInconsistency,
     ]
     private static let paths = ["/server", "/server/0", "/data", "/data/g", "/data/g/config", "/ring", "/server/lock"]
 
@@ -103,7 +104,9 @@ struct TotalityTests {
             }
             return .failed(error, operations: operations)
         }
-        if random.chance(1, in: 12) { return [.deleted, .synced, .multi([]), .set(stat)].randomElement(using: &random) ?? .deleted }
+        if random.chance(1, in: 12) {
+            return [.deleted, .synced, .multi([]), .set(stat)].randomElement(using: &random) ?? .deleted
+        }
         switch operation {
         case .create(let path, _, let mode): return .created(path: mode.isSequential ? path + "0000000001" : path)
         case .delete: return .deleted
@@ -140,7 +143,8 @@ struct TotalityTests {
                 all.step(CoordinationEvent(session: token, kind: .watchFired(path: path, .childrenChanged)), at: now)
             case 7...8: if let timer = timers.randomElement(using: &random) { all.fire(timer, at: now) }
             case 9:
-                let id = CoordinationID(owner: UInt32(random.next(upperBound: UInt64(9))), serial: random.next(upperBound: UInt64(99)))
+                let id = CoordinationID(
+                    owner: UInt32(random.next(upperBound: UInt64(9))), serial: random.next(upperBound: UInt64(99)))
                 all.step(CoordinationEvent(session: token, kind: .reply(id, .synced)), at: now)
             default:
                 guard !requests.isEmpty else { continue }
@@ -150,7 +154,9 @@ struct TotalityTests {
                 all.step(CoordinationEvent(session: session, kind: .reply(id, reply)), at: now)
             }
             for effect in all.sink.drain() {
-                if case .coordination(.request(let session, let id, let operation)) = effect { requests.append((session, id, operation)) }
+                if case .coordination(.request(let session, let id, let operation)) = effect {
+                    requests.append((session, id, operation))
+                }
                 if case .setTimer(let timer, _) = effect, !timers.contains(timer) { timers.append(timer) }
                 effects.append(effect)
             }

@@ -130,7 +130,8 @@ struct ServerBench {
 
     mutating func write(_ path: String, _ data: [UInt8]) {
         zxid += 1
-        znodes[path] = Znode(data: data, version: (znodes[path]?.version ?? -1) + 1, mzxid: zxid, owner: znodes[path]?.owner ?? 0)
+        znodes[path] = Znode(
+            data: data, version: (znodes[path]?.version ?? -1) + 1, mzxid: zxid, owner: znodes[path]?.owner ?? 0)
         changed(path)
     }
 
@@ -159,7 +160,9 @@ struct ServerBench {
     /// Fires every watch that there may be; one too many does no harm.
     private mutating func changed(_ path: String) {
         guard token.number > 0, isZooKeeperThere else { return }
-        let events: [CoordinationEvent.Kind] = [.watchFired(path: path, .dataChanged), .watchFired(path: parent(path), .childrenChanged)]
+        let events: [CoordinationEvent.Kind] = [
+            .watchFired(path: path, .dataChanged), .watchFired(path: parent(path), .childrenChanged),
+        ]
         send(events.map { .coordination(CoordinationEvent(session: token, kind: $0)) })
     }
 
@@ -179,9 +182,12 @@ struct ServerBench {
             guard token == self.token else { return [] }
             let before = zxid
             let reply = answer(operation)
-            let fired: [CoordinationEvent.Kind] = zxid == before ? [] : touched(operation).flatMap {
-                [.watchFired(path: $0, .dataChanged), .watchFired(path: parent($0), .childrenChanged)]
-            }
+            let fired: [CoordinationEvent.Kind] =
+                zxid == before
+                ? []
+                : touched(operation).flatMap {
+                    [.watchFired(path: $0, .dataChanged), .watchFired(path: parent($0), .childrenChanged)]
+                }
             return fired + [.reply(id, reply)]
         case .send(let message, let to): sent.append((message, to))
         case .reply(let reply, let call): replies.append((call.number, reply))

@@ -8,7 +8,9 @@ import Wire
 /// A server that is offered anything in any order: it never traps, answers no call twice, and runs the same every time.
 @Suite("A server and any event")
 struct ServerTotalityTests {
-    private static let peers = [Address(host: "primary", port: 2), Address(host: "second", port: 2), Address(host: "stranger", port: 2)]
+    private static let peers = [
+        Address(host: "primary", port: 2), Address(host: "second", port: 2), Address(host: "stranger", port: 2),
+    ]
 
     private static func request(_ random: inout SeededRandom) -> ClientRequest {
         let key = Array("\(random.next(upperBound: UInt64(50)))".utf8)
@@ -24,12 +26,14 @@ struct ServerTotalityTests {
 
     private static func reply(_ random: inout SeededRandom) -> ClientReply {
         let code = ClientError.Code.allCases.randomElement(using: &random) ?? .unavailable
-        return [.put, .value(nil), .deleted(existed: true), .failed(ClientError(code, "x"))].randomElement(using: &random) ?? .put
+        return [.put, .value(nil), .deleted(existed: true), .failed(ClientError(code, "x"))].randomElement(using: &random)
+            ?? .put
     }
 
     private func run(_ seed: UInt64) -> [UInt64] {
         var random = SeededRandom(seed: seed)
-        var bench = ServerBench.serving(["g": Self.peers[0], "zdata2": Self.peers[1]], options: ServerOptions(pendingRequests: 8))
+        var bench = ServerBench.serving(
+            ["g": Self.peers[0], "zdata2": Self.peers[1]], options: ServerOptions(pendingRequests: 8))
         var calls: UInt64 = 0
         var answered: [UInt64] = []
         var forwards: [UInt64] = []
@@ -50,7 +54,10 @@ struct ServerTotalityTests {
             case 19: bench.write(["/ring", "/data/g/config", "/server/0"].randomElement(using: &random) ?? "/ring", [63])
             case 20: if random.chance(1, in: 10) { bench.expireSession() }
             case 21: bench.delete(["/server/0", "/data/g/config"].randomElement(using: &random) ?? "/server/0")
-            case 22: bench.writeConfig("g", term: 1 + random.next(upperBound: UInt64(9)), primary: "store-g", 1 + random.next(upperBound: UInt64(3)))
+            case 22:
+                bench.writeConfig(
+                    "g", term: 1 + random.next(upperBound: UInt64(9)), primary: "store-g",
+                    1 + random.next(upperBound: UInt64(3)))
             default: if random.chance(1, in: 300) { bench.send(.shutdownRequested) }
             }
             forwards += bench.takeSent().compactMap { sent in

@@ -6,6 +6,7 @@ import Wire
 
 extension ServerNode {
     mutating func coordinated(_ event: CoordinationEvent, at now: Instant, into effects: inout Sink) {
+        coordinationStirred = true
         if let change = session.step(event, at: now, into: &effects) { sessionChanged(change, at: now, into: &effects) }
         guard phase != .ended else { return }
         switch event.kind {
@@ -50,6 +51,7 @@ extension ServerNode {
     }
 
     mutating func coordinationTimerFired(_ timer: TimerID, at now: Instant, into effects: inout Sink) {
+        coordinationStirred = true
         session.timerFired(timer, at: now, into: &effects)
         registration.timerFired(timer, session: session, at: now, into: &effects)
         servers.timerFired(timer, session: session, at: now, into: &effects)

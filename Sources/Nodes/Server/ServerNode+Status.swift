@@ -85,7 +85,8 @@ extension ServerNode {
             servers: servers.servers.map { number, server in
                 let isMaster = master.record?.number == number
                 return ServerStatus(
-                    number: number, address: server.address, epoch: isMaster ? master.record.map { UInt64(max(0, $0.epoch)) } : nil)
+                    number: number, address: server.address,
+                    epoch: isMaster ? master.record.map { UInt64(max(0, $0.epoch)) } : nil)
             },
             groups: groups.map { name, view in groupStatus(name, view, replicas[name] ?? SortedMap()) },
             ring: RingStatus(

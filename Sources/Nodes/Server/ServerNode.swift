@@ -67,6 +67,9 @@ public struct ServerNode: Node {
     /// Between two masterships, the way of the master to ZooKeeper.
     var masterPort = CoordinationPort(owner: Owner.mastership)
 
+    /// Whether anything came from ZooKeeper, or for its sake, in this batch.
+    var coordinationStirred = false
+
     /// The number of this life; nil while it is not registered.
     var number: UInt64?
     /// Whether `servers` has shown this life's registration: from then on its absence means that it is gone.
@@ -141,7 +144,10 @@ public struct ServerNode: Node {
     }
 
     private mutating func batchEnded(at now: Instant, into effects: inout Sink) {
-        advanceCoordination(at: now, into: &effects)
+        if coordinationStirred {
+            coordinationStirred = false
+            advanceCoordination(at: now, into: &effects)
+        }
         if routesChanged { routesDidChange(at: now, into: &effects) }
         setRequestsTimer(at: now, into: &effects)
         if phase == .draining, requests.isEmpty, status == nil { closeSession(at: now, into: &effects) }

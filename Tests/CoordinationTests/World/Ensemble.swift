@@ -83,7 +83,8 @@ struct Ensemble {
         }
     }
 
-    private func reply(to operation: CoordinationOperation, _ result: Result<[MultiResult], Tree.Refusal>) -> CoordinationReply {
+    private func reply(to operation: CoordinationOperation, _ result: Result<[MultiResult], Tree.Refusal>) -> CoordinationReply
+    {
         switch (operation, result) {
         case (.multi, .success(let results)): return .multi(results)
         case (.multi, .failure(let refusal)): return .failed(refusal.error, operations: refusal.operations)
@@ -106,7 +107,8 @@ struct Ensemble {
             for change in history[connection.position].changes {
                 let isHit = { (watch: Watch) in
                     watch.path == change.path
-                        && (watch.ofChildren ? change.kind == .childrenChanged || change.kind == .deleted
+                        && (watch.ofChildren
+                            ? change.kind == .childrenChanged || change.kind == .deleted
                             : change.kind != .childrenChanged)
                 }
                 if connection.watches.contains(where: isHit) {

@@ -42,7 +42,9 @@ struct Tree {
     }
 
     func children(_ path: String) -> [String] {
-        nodes.keys.filter { $0 != "/" && Tree.parent($0) == path }.map { String($0[$0.index(after: $0.lastIndex(of: "/")!)...]) }
+        nodes.keys.filter { $0 != "/" && Tree.parent($0) == path }.map {
+            String($0[$0.index(after: $0.lastIndex(of: "/")!)...])
+        }
     }
 
     func ephemerals(of session: Int64) -> [String] { nodes.filter { $0.value.stat.ephemeralOwner == session }.keys.sorted() }

@@ -58,8 +58,12 @@ struct World<P: Part> {
             switch Int(random.next(upperBound: UInt64(100))) {
             case 0..<3: disconnect(index)
             case 3: expire(index)
-            case 4..<6: if !ensemble.late.isEmpty { ensemble.applyLate(Int(random.next(upperBound: UInt64(ensemble.late.count)))) }
-            case 6: if let path = endangered.randomElement(using: &random) { _ = ensemble.commit([.delete(path: path, version: -1)], session: 0) }
+            case 4..<6:
+                if !ensemble.late.isEmpty { ensemble.applyLate(Int(random.next(upperBound: UInt64(ensemble.late.count)))) }
+            case 6:
+                if let path = endangered.randomElement(using: &random) {
+                    _ = ensemble.commit([.delete(path: path, version: -1)], session: 0)
+                }
             case 7..<12: connect(index)
             case 12..<20: advanceTime()
             case 20..<35: moveServer(index)
