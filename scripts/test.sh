@@ -45,7 +45,10 @@ run_tests() {
     # Everything is in the log; here go what failed, what a test prints (such as seeds), and the summaries.
     set +e
     swift test --skip-build "$@" 2>&1 | tee "$logs/$name.log" |
-        awk '/^◇/ { next } /^✔ Test / && !/^✔ Test run/ { next } { print; fflush() }'
+        awk '/^◇/ { within = !/started\.$/; next }        # an argument may have several lines
+             within { within = !/started\.$/; next }
+             /^✔ Test / && !/^✔ Test run/ { next }
+             { print; fflush() }'
     local code=${PIPESTATUS[0]}
     set -e
     [ "$code" -eq 0 ] || exit 1

@@ -47,7 +47,12 @@ struct DataCommand: AsyncParsableCommand {
                 "sessiontimeout": "\(settings.sessionTimeout.milliseconds)", "name": "\(store.group)", "dbfile": "\(store.log)",
                 "rbfile": "\(store.rollback)",
             ])
-        throw try await NodeProgram(host: host).execute(logger: logger)
+        do {
+            throw try await NodeProgram(host: host).execute(logger: logger)
+        } catch let refusal as Failure where !refusal.message.contains(store.log) {
+            // The machine speaks of its dbfile; it does not know where that is.
+            throw Failure("\(store.log): \(refusal.message)")
+        }
     }
 }
 

@@ -23,6 +23,8 @@ struct NodeProgram<N: Node>: Service where N.Message == PeerMessage, N.Request =
     }
 
     /// Lives the node's life; returns the exit code that its end means.
+    ///
+    /// - Throws: `Failure` where the node refused to start.
     func execute(logger: Logger) async throws -> ExitCode {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
