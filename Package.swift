@@ -120,7 +120,7 @@ let package = Package(
         .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Coordination", "Storage", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine", "Wire"], swiftSettings: swift6),
-        .testTarget(name: "SimTests", dependencies: ["Simulation"], path: "SimTests", swiftSettings: swift6),
+        .testTarget(name: "SimTests", dependencies: ["Simulation"], path: "SimTests", exclude: ["Planted"], swiftSettings: swift6),
         .testTarget(
             name: "ZooKeeperAdapterTests",
             dependencies: ["ZooKeeperAdapter", "Machine", "TestSupport"],

@@ -24,7 +24,7 @@ struct WorkloadClient: Sendable {
 }
 
 /// How the operations of clients ended.
-public struct OperationCounts: Hashable, Sendable {
+public struct OperationCounts: Hashable, Sendable, Codable {
     public var succeeded = 0
     public var refused = 0
     public var unknown = 0

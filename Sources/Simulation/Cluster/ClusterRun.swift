@@ -90,10 +90,10 @@ public struct ClusterRun: Sendable {
 
     // MARK: The run
 
-    /// Runs to the end, or to the first violation.
-    public mutating func run() {
+    /// Runs to the end, to the first violation, or until the world is as asked.
+    public mutating func run(until isEnough: (ClusterWorld) -> Bool = { _ in false }) {
         begin()
-        while phase != .over && violation == nil {
+        while phase != .over && violation == nil && !isEnough(world) {
             guard let occurrence = world.advance(until: .never) else { break }
             occurred(occurrence)
         }
@@ -131,6 +131,12 @@ public struct ClusterRun: Sendable {
             judge(process)
         case .halted(let process, let halt):
             halted(process, halt)
+        case .trapSprung(let process, let kind):
+            guard phase == .faults, world.isUp(process) else { return }
+            let started = roles.indices.map { world.life(of: $0) > 0 }
+            for (delay, repair) in world.strike(process, kind, mayHit: { started[$0] }, random: &chaos) {
+                plan(.repair(repair), after: delay)
+            }
         case .answered(let call, let outcome):
             if let client = clientOfCall.removeValue(forKey: call) { answered(client, call, outcome) }
         case .alarm(let number):

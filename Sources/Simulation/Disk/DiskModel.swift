@@ -84,6 +84,11 @@ public struct DiskModel: Sendable {
 
     public private(set) var remains: Remains?
 
+    /// Whether anything was ever asked of it.
+    public var isInUse: Bool { inodesMade > 0 || !work.isEmpty }
+    /// Whether a crash at this moment could take something.
+    public var hasSomethingToLose: Bool { !work.isEmpty || isDirty }
+
     public var isDirty: Bool { inodes.values.contains { $0.isDirty } }
 
     // MARK: Requests

@@ -13,7 +13,7 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
 }
 
 /// How often each kind happened in a run, or in many.
-public struct FaultCounts: Hashable, Sendable {
+public struct FaultCounts: Hashable, Sendable, Codable {
     private var counts = Array(repeating: 0, count: FaultKind.allCases.count)
 
     public init() {}

@@ -16,6 +16,7 @@ extension World {
             recoverDisk(process)
             setReaction(process, options.reaction)
             resume(process)
+            processes[process].trap = nil
         }
     }
 }

@@ -14,19 +14,14 @@ extension World {
         trace.fold(at: now, 64, kind.rawValue) { _ in }
 
         switch kind {
-        case .kill, .powerLoss:
-            guard let victim = anyLiving() else { return [] }
-            crash(victim, losingPower: kind == .powerLoss)
-            return [(downTime(&random), .restart(process: victim))]
-        case .bulkPowerLoss:
-            guard !living.isEmpty else { return [] }
-            var repairs: [(after: Nanoseconds, Repair)] = []
-            let together = downTime(&random)
-            for victim in targets where random.chance(4, in: 5) {
-                if isUp(victim) { crash(victim, losingPower: true) } else { losePowerWhileDown(victim) }
-                repairs.append((together + random.length(.zero...(.seconds(1))), .restart(process: victim)))
+        case .kill, .powerLoss, .bulkPowerLoss:
+            let writers = living.filter { disks[$0].isInUse }
+            if !writers.isEmpty, random.chance(2, in: 3) {
+                setTrap(writers[random.below(writers.count)], kind)
+                return []
             }
-            return repairs
+            guard let victim = anyLiving() else { return [] }
+            return strike(victim, kind, mayHit: mayHit, random: &random)
         case .shutdown:
             guard let victim = anyLiving() else { return [] }
             requestShutdown(victim)
@@ -97,6 +92,23 @@ extension World {
             setDiskFaults(victim, faults)
             return [(faultTime(&random), .diskHealthy(process: victim))]
         }
+    }
+
+    /// Kills a process, or takes its power, alone or with most others. Returns when who starts again.
+    public mutating func strike(
+        _ victim: Int, _ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom
+    ) -> [(after: Nanoseconds, Repair)] {
+        guard kind == .bulkPowerLoss else {
+            if isUp(victim) { crash(victim, losingPower: kind == .powerLoss) }
+            return [(downTime(&random), .restart(process: victim))]
+        }
+        var repairs: [(after: Nanoseconds, Repair)] = []
+        let together = downTime(&random)
+        for process in 0..<processCount where process == victim || mayHit(process) && random.chance(4, in: 5) {
+            if isUp(process) { crash(process, losingPower: true) } else { losePowerWhileDown(process) }
+            repairs.append((together + random.length(.zero...(.seconds(1))), .restart(process: process)))
+        }
+        return repairs
     }
 
     private mutating func cut(

@@ -1,6 +1,6 @@
 /// Noteworthy things that the models do by themselves. A healthy sweep reaches each of them.
 public enum Mark: Int, CaseIterable, Hashable, Sendable {
-    case unreachableAddress, messageInBackOff, linkOverflow, connectionRefused, connectionGivenUp
+    case messageInBackOff, linkOverflow, connectionRefused, connectionGivenUp
     case halt
     case powerLossKeptNothing, powerLossKeptPrefix, powerLossKeptSubset, powerLossToreWrite, powerLossGrewWithoutContent
     case powerLossDroppedDirectoryChange, processDiedWithUnsyncedBytes, appendLeftPart
@@ -10,7 +10,7 @@ public enum Mark: Int, CaseIterable, Hashable, Sendable {
 }
 
 /// How often each mark was reached.
-public struct Counters: Hashable, Sendable {
+public struct Counters: Hashable, Sendable, Codable {
     private var counts = Array(repeating: 0, count: Mark.allCases.count)
 
     public init() {}

@@ -6,6 +6,8 @@ public enum Occurrence<Reply: Sendable>: Sendable {
     case stepped(process: Int)
     /// A process ended its life by itself; it is down.
     case halted(process: Int, Halt)
+    /// The moment came that a trap waited for (`World.setTrap`).
+    case trapSprung(process: Int, FaultKind)
     /// A client's call ended.
     case answered(CallID, CallOutcome<Reply>)
     /// The moment came that was asked for with `World.alarm(at:_:)`.

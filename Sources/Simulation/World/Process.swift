@@ -23,6 +23,8 @@ struct Process<N: Node>: Sendable {
     var isPaused = false
     /// It is to be paused between its next step and the effects of that step.
     var pausesMidBatch = false
+    /// It is to die at a moment at which its disk has something to lose.
+    var trap: FaultKind?
     /// The effects of a batch that it was paused in.
     var withheld: [NodeEffect<N.Message, N.Reply>] = []
     var timers: [ArmedTimer] = []

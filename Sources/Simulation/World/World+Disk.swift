@@ -23,6 +23,21 @@ extension World {
 
     // MARK: Faults
 
+    /// Lets a fault wait for a moment at which the process's disk has requests under way or unsynced bytes: then
+    /// `.trapSprung` occurs. Crashes at any moment would rarely meet one.
+    public mutating func setTrap(_ process: Int, _ kind: FaultKind) {
+        if trace.isRecording { trace.tell(at: now, "\(name(process)) trapped: \(kind)") }
+        processes[process].trap = kind
+    }
+
+    mutating func springTrap(_ process: Int) {
+        guard let kind = processes[process].trap, processes[process].node != nil, disks[process].hasSomethingToLose,
+            scheduling.chance(1, in: 3)
+        else { return }
+        processes[process].trap = nil
+        occur(.trapSprung(process: process, kind))
+    }
+
     /// How a process's disk fails from now on.
     public mutating func setDiskFaults(_ process: Int, _ faults: DiskModel.Faults) {
         if trace.isRecording { trace.tell(at: now, "disk of \(name(process)): \(faults)") }

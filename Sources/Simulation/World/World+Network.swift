@@ -3,10 +3,8 @@ import Machine
 extension World {
     /// Sends a message of a living process; opens the connection where there is none.
     mutating func send(_ message: N.Message, from sender: Int, to address: Address) {
-        guard let receiver = process(at: address) else {
-            counters.add(.unreachableAddress)
-            return
-        }
+        // Nobody was ever there: as if it were down, without a connection to break.
+        guard let receiver = process(at: address) else { return }
         let link = network.path(sender, receiver)
         let slot: Int
         if let current = network.links[link].connection {

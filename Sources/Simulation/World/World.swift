@@ -204,6 +204,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             perform(decided, of: process)
         }
         occurrences.append(.stepped(process: process))
+        springTrap(process)
         planBatch(process)
     }
 

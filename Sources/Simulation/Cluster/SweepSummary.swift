@@ -1,0 +1,84 @@
+import Machine
+
+/// Many runs, summed up. Summaries of parts of a sweep add up to that of the whole.
+public struct SweepSummary: Sendable, Codable {
+    public private(set) var runs = 0
+    public private(set) var failures: [UInt64] = []
+    public private(set) var steps: UInt64 = 0
+    /// In milliseconds of the worlds' time.
+    public private(set) var simulated: Int64 = 0
+    public private(set) var operations = OperationCounts()
+    public private(set) var faults = FaultCounts()
+    public private(set) var marks = Counters()
+    /// How often each log event was seen: sorted events, and the count of each.
+    public private(set) var events: [String] = []
+    public private(set) var eventCounts: [Int] = []
+    /// How often a primary took office, a master did, and a store was opened again.
+    public private(set) var reigns = 0
+    public private(set) var epochs = 0
+    public private(set) var recoveries = 0
+
+    public init() {}
+
+    public mutating func add(_ report: RunReport) {
+        runs += 1
+        if report.violation != nil { failures.append(report.seed) }
+        steps += report.steps
+        simulated += report.simulated.milliseconds
+        operations += report.operations
+        faults += report.faults
+        marks += report.marks
+        for (event, count) in report.logCounts { add(event, count) }
+        reigns += report.reigns
+        epochs += report.epochs
+        recoveries += report.recoveries
+    }
+
+    public static func += (a: inout SweepSummary, b: SweepSummary) {
+        a.runs += b.runs
+        a.failures += b.failures
+        a.steps += b.steps
+        a.simulated += b.simulated
+        a.operations += b.operations
+        a.faults += b.faults
+        a.marks += b.marks
+        for (event, count) in zip(b.events, b.eventCounts) { a.add(event, count) }
+        a.reigns += b.reigns
+        a.epochs += b.epochs
+        a.recoveries += b.recoveries
+    }
+
+    private mutating func add(_ event: String, _ count: Int) {
+        let index = events.firstIndex { $0 >= event } ?? events.count
+        if index < events.count, events[index] == event {
+            eventCounts[index] += count
+        } else {
+            events.insert(event, at: index)
+            eventCounts.insert(count, at: index)
+        }
+    }
+
+    /// What a person wants to know after a sweep. `seconds` and `cores`: what it took in the real world.
+    public func text(seconds: Double, cores: Int) -> String {
+        let perCore = seconds * Double(max(1, cores))
+        func rate(_ count: Double) -> Int { perCore > 0 ? Int(count / perCore) : 0 }
+        let faultText = FaultKind.allCases.map { "\($0) \(faults[$0])" }.joined(separator: ", ")
+        let markText = Mark.allCases.map { "\($0) \(marks[$0])" }.joined(separator: ", ")
+        let eventText = zip(events, eventCounts).map { "\n    \($1) × \($0)" }.joined()
+        return """
+            \(runs) seeds, \(failures.count) red
+            \(rate(Double(runs))) seeds, \(rate(Double(steps))) machine steps a second and core; \
+            simulated time \(rate(Double(simulated) / 1_000)) times real time a core
+            operations: \(operations.succeeded) succeeded, \(operations.refused) certainly not done, \(operations.unknown) unknown
+            primaries took office \(reigns) times, masters \(epochs) times; stores were recovered \(recoveries) times
+            faults: \(faultText)
+            marks: \(markText)
+            log events:\(eventText)
+            """
+    }
+
+    /// What never happened: a sweep of some size that does not reach these proves less than it seems to.
+    public var neverReached: [String] {
+        FaultKind.allCases.filter { faults[$0] == 0 }.map { "fault \($0)" } + Mark.allCases.filter { marks[$0] == 0 }.map { "mark \($0)" }
+    }
+}
