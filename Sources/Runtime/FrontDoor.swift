@@ -26,7 +26,8 @@ final class FrontDoor: Sendable {
         GRPCServer.Handlers(
             requested: { [self] request, call in
                 guard !mailbox.post(request: request, call: call) else { return }
-                let error = ClientError(.resourceExhausted, "this node has as many requests waiting as it takes; try again later")
+                let error = ClientError(
+                    .resourceExhausted, "this node has as many requests waiting as it takes; try again later")
                 server.withLock { $0 }?.reply(.failed(error), to: call)
             },
             cancelled: { [mailbox] call in mailbox.post(.cancelled(call: call)) },

@@ -1,5 +1,5 @@
-import Glibc
 import DequeModule
+import Glibc
 import Machine
 
 /// How much may wait for a node's next batch.

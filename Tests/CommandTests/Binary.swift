@@ -88,7 +88,8 @@ final class Store: Sendable {
             let ring = RingStatus(version: 0, sealed: false, tokens: [])
             return .status(
                 ClusterStatus(
-                    answeredBy: Address(host: "store", port: 1), coordinated: true, master: nil, servers: [], groups: [], ring: ring))
+                    answeredBy: Address(host: "store", port: 1), coordinated: true, master: nil, servers: [], groups: [],
+                    ring: ring))
         }
     }
 }

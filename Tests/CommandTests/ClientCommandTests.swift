@@ -13,7 +13,9 @@ import Wire
         server = ["--server", store.address.description, "--timeout", "20"]
     }
 
-    func run(_ arguments: String..., input: [UInt8] = []) throws -> Binary.Result { try Binary.run(arguments + server, input: input) }
+    func run(_ arguments: String..., input: [UInt8] = []) throws -> Binary.Result {
+        try Binary.run(arguments + server, input: input)
+    }
 
     @Test func `Put, get and delete answer by exit codes`() throws {
         #expect(try run("put", "k", "v").code == 0)
@@ -42,7 +44,9 @@ import Wire
 
     @Test func `JSON and base64 carry any bytes`() throws {
         #expect(try run("put", "--base64", "/w==", "AIA=", "--json").text == #"{"done":true,"keyBase64":"/w=="}"# + "\n")
-        #expect(try run("get", "--base64", "/w==", "--json").text == #"{"found":true,"keyBase64":"/w==","valueBase64":"AIA="}"# + "\n")
+        #expect(
+            try run("get", "--base64", "/w==", "--json").text == #"{"found":true,"keyBase64":"/w==","valueBase64":"AIA="}"#
+                + "\n")
         let missing = try run("get", "missing", "--json")
         #expect((missing.code, missing.text) == (1, #"{"found":false,"key":"missing"}"# + "\n"))
         #expect(try run("get", "--base64", "no base64").complaint == "the key is not base64")
@@ -58,7 +62,9 @@ import Wire
         let nobody = "127.0.0.1:\(FreePorts.take())"
         let refusing = try Store { _ in .failed(ClientError(.unavailable, "no primary")) }
         #expect(try run("put", "k", "v").code == 0)
-        let result = try Binary.run(["get", "k", "--server", "\(nobody),\(refusing.address)", "--server", store.address.description])
+        let result = try Binary.run([
+            "get", "k", "--server", "\(nobody),\(refusing.address)", "--server", store.address.description,
+        ])
         #expect(result.text == "v")
         let environment = ["serverip": store.address.host, "serverport": "\(store.address.port)"]
         #expect(try Binary.run(["get", "k"], environment: environment).text == "v")

@@ -67,7 +67,9 @@ import Testing
 
     @Test func `A dbfile that another process holds is refused in one line`() async throws {
         let first = try launch("data", port: FreePorts.take(), log: "first.log")
-        try await eventually("the first node has opened its log", timeout: .seconds(60)) { first.output.contains("log created") }
+        try await eventually("the first node has opened its log", timeout: .seconds(60)) {
+            first.output.contains("log created")
+        }
         let second = try Binary.run(["data"], environment: environment(port: FreePorts.take()))
         #expect(second.code == 2)
         #expect(second.error.split(separator: "\n").last?.contains(folder.file("db.txt")) == true, "\(second.error)")

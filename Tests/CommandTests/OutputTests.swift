@@ -14,14 +14,18 @@ import Wire
     }
 
     func logger(_ format: LogFormat, _ sink: Sink) -> Logger {
-        Logger(label: "data zdata1 127.0.0.1:1930") { LineLogHandler(label: $0, format: format, level: .info) { sink.write($0) } }
+        Logger(label: "data zdata1 127.0.0.1:1930") {
+            LineLogHandler(label: $0, format: format, level: .info) { sink.write($0) }
+        }
     }
 
     @Test func `A line has time, level, node, message and its fields in order`() {
         let sink = Sink()
         logger(.text, sink).warning("link lost", metadata: ["peer": "127.0.0.1:2", "attempt": "3", "why": "no route\nto host"])
         let line = sink.lines
-        #expect(line.hasSuffix(" WARNING  [data zdata1 127.0.0.1:1930] link lost attempt=3 peer=127.0.0.1:2 why=\"no route\\nto host\"\n"))
+        #expect(
+            line.hasSuffix(
+                " WARNING  [data zdata1 127.0.0.1:1930] link lost attempt=3 peer=127.0.0.1:2 why=\"no route\\nto host\"\n"))
         #expect(line.prefix(24).wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
         logger(.text, sink).debug("not shown")
         #expect(sink.lines == line)
@@ -36,7 +40,9 @@ import Wire
     @Test func `JSON lines are JSON whatever is in them`() throws {
         let sink = Sink()
         logger(.json, sink).error("a \"b\" \\ \u{1}\u{2028} ü", metadata: ["key": "\t"])
-        #expect(sink.lines.contains(#""level":"error","node":"data zdata1 127.0.0.1:1930","message":"a \"b\" \\ \u0001\u2028 ü","key":"\t"}"#))
+        #expect(
+            sink.lines.contains(
+                #""level":"error","node":"data zdata1 127.0.0.1:1930","message":"a \"b\" \\ \u0001\u2028 ü","key":"\t"}"#))
     }
 
     @Test func `Times are UTC with milliseconds`() {
@@ -46,7 +52,9 @@ import Wire
 
 @Suite struct ResultTests {
     @Test func `Bytes that are not UTF-8 are base64 in JSON`() throws {
-        #expect(try JSONLine.encode(KeyResult(key: Array("k/1".utf8), found: true, value: [])) == #"{"found":true,"key":"k/1","value":""}"# + "\n")
+        #expect(
+            try JSONLine.encode(KeyResult(key: Array("k/1".utf8), found: true, value: []))
+                == #"{"found":true,"key":"k/1","value":""}"# + "\n")
         #expect(
             try JSONLine.encode(KeyResult(key: [0xFF], found: true, value: [0, 0x80]))
                 == #"{"found":true,"keyBase64":"/w==","valueBase64":"AIA="}"# + "\n")
@@ -54,7 +62,8 @@ import Wire
     }
 
     @Test func `An error is one line that begins with gRPC's name of its code`() {
-        #expect(describe(ClientError(.unavailable, "group zdata2 has no primary")) == "UNAVAILABLE: group zdata2 has no primary")
+        #expect(
+            describe(ClientError(.unavailable, "group zdata2 has no primary")) == "UNAVAILABLE: group zdata2 has no primary")
     }
 }
 
@@ -82,9 +91,11 @@ import Wire
             servers: [ServerStatus(number: 1, address: address(1926)), ServerStatus(number: 2, address: address(1927))],
             groups: [
                 GroupStatus(
-                    name: "zdata1", state: .serving, problem: "", lineage: "l", term: 3, primary: 1, members: members, shareMillionths: 666_666),
+                    name: "zdata1", state: .serving, problem: "", lineage: "l", term: 3, primary: 1, members: members,
+                    shareMillionths: 666_666),
                 GroupStatus(
-                    name: "zdata2", state: .noPrimary, problem: "no in-sync store is alive", lineage: "m", term: 9, primary: nil, members: [],
+                    name: "zdata2", state: .noPrimary, problem: "no in-sync store is alive", lineage: "m", term: 9,
+                    primary: nil, members: [],
                     shareMillionths: 333_334),
             ],
             ring: RingStatus(version: 2, sealed: true, tokens: [RingToken(token: 255, group: "zdata1")]))

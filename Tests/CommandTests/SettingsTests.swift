@@ -60,9 +60,13 @@ import Wire
     }
 
     @Test func `An error says whether the flag or the environment is wrong`() {
-        let flag = #expect(throws: Failure.self) { try NodeSettings(Settings(flags: [.serverport: "x", .zooaddr: "z"], environment: [:])) }
+        let flag = #expect(throws: Failure.self) {
+            try NodeSettings(Settings(flags: [.serverport: "x", .zooaddr: "z"], environment: [:]))
+        }
         #expect(flag!.message.hasPrefix("--serverport is x"))
-        let variable = #expect(throws: Failure.self) { try NodeSettings(Settings(flags: [.zooaddr: "z"], environment: ["serverport": "x"])) }
+        let variable = #expect(throws: Failure.self) {
+            try NodeSettings(Settings(flags: [.zooaddr: "z"], environment: ["serverport": "x"]))
+        }
         #expect(variable!.message.hasPrefix("the environment's serverport is x"))
     }
 }
@@ -72,7 +76,8 @@ import Wire
         let choice = try ServerChoice.parse(["--server", "a:1,b", "--server", "[::1]:2, ::2"])
         #expect(
             try choice.addresses(environment: [:]) == [
-                Address(host: "a", port: 1), Address(host: "b", port: 1926), Address(host: "::1", port: 2), Address(host: "::2", port: 1926),
+                Address(host: "a", port: 1), Address(host: "b", port: 1926), Address(host: "::1", port: 2),
+                Address(host: "::2", port: 1926),
             ])
     }
 

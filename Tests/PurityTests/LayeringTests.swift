@@ -29,7 +29,9 @@ import Testing
             }
             for dependency in target.dependencies {
                 guard let other = rank[dependency] else {
-                    if support.contains(dependency) { problems.append("\(target.name) leans on \(dependency), which is for tests") }
+                    if support.contains(dependency) {
+                        problems.append("\(target.name) leans on \(dependency), which is for tests")
+                    }
                     continue
                 }
                 if other >= own { problems.append("\(target.name) leans on \(dependency), which is not below it") }

@@ -13,7 +13,8 @@ struct Target: Equatable {
 
 /// The package, read from its own manifest and sources.
 enum Package {
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
 
     /// Targets that hold node logic or the simulated world.
     static let pureTargets = [
@@ -38,7 +39,8 @@ enum Package {
             targets.append(
                 Target(
                     name: String(name), isTest: kind == "testTarget", isExecutable: kind == "executableTarget",
-                    dependencies: names.map { String($0.1) }, path: path ?? "\(kind == "testTarget" ? "Tests" : "Sources")/\(name)"))
+                    dependencies: names.map { String($0.1) },
+                    path: path ?? "\(kind == "testTarget" ? "Tests" : "Sources")/\(name)"))
         }
         return targets
     }

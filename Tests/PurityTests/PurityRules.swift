@@ -23,7 +23,8 @@ enum PurityRules {
         var violations: [Violation] = []
         for (i, token) in tokens.enumerated() {
             let found =
-                importOutside(imports, tokens, i) ?? forbiddenName(tokens, i) ?? unseededDraw(tokens, i) ?? globalState(tokens, i)
+                importOutside(imports, tokens, i) ?? forbiddenName(tokens, i) ?? unseededDraw(tokens, i) ?? globalState(
+                    tokens, i)
                 ?? (mayHash ? nil : hashedCollection(tokens, i))
             if let found { violations.append(Violation(file: file, line: token.line, problem: found)) }
         }
@@ -105,7 +106,8 @@ enum PurityRules {
     private static func hashedCollection(_ tokens: [Token], _ i: Int) -> String? {
         switch tokens[i].text {
         case "Dictionary", "Set": return "\(tokens[i].text) has no order that lasts; use LookupTable or SortedMap"
-        case "[" where isDictionaryBracket(tokens, i): return "a dictionary has no order that lasts; use LookupTable or SortedMap"
+        case "[" where isDictionaryBracket(tokens, i):
+            return "a dictionary has no order that lasts; use LookupTable or SortedMap"
         default: return nil
         }
     }

@@ -30,7 +30,8 @@ import Wire
                 for call in waiting { effects.append(.reply(.put, to: call)) }
                 waiting = []
             case .shutdownRequested: effects.append(.halt(.finished))
-            case .started, .coordination, .received, .linkUp, .linkDown, .requested, .cancelled, .disk, .timerFired, .batchEnded:
+            case .started, .coordination, .received, .linkUp, .linkDown, .requested, .cancelled, .disk, .timerFired,
+                .batchEnded:
                 break
             }
         }

@@ -24,7 +24,8 @@ struct BenchCommand: AsyncParsableCommand {
 
     func validate() throws {
         for (name, value, range) in [
-            ("--seconds", seconds, 1...86_400), ("--inflight", inflight, 1...10_000), ("--value-bytes", valueBytes, 0...(1 << 20)),
+            ("--seconds", seconds, 1...86_400), ("--inflight", inflight, 1...10_000),
+            ("--value-bytes", valueBytes, 0...(1 << 20)),
         ] where !range.contains(value) {
             throw ValidationError("\(name) \(value) is not from \(range.lowerBound) to \(range.upperBound)")
         }
@@ -95,6 +96,7 @@ struct BenchReport: Encodable {
     var text: String {
         let latency = ["p50", "p99", "p999", "max"].map { "\($0) \(latencyMicros[$0]!) µs" }.joined(separator: "  ")
         let failures = failed == 0 ? "" : "  \(failed) failed, first: \(firstFailure ?? "")"
-        return "\(Int(perSecond)) requests/s  \(latency)  (\(readPercent) % reads, \(inFlight) in flight, \(valueBytes)-byte values)\(failures)\n"
+        return
+            "\(Int(perSecond)) requests/s  \(latency)  (\(readPercent) % reads, \(inFlight) in flight, \(valueBytes)-byte values)\(failures)\n"
     }
 }

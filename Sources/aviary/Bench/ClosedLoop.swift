@@ -74,7 +74,10 @@ final class ClosedLoop: Sendable {
         let began = ContinuousClock.now
         client.start(request, timeout: load.timeout) { [self] result in
             let elapsed = ContinuousClock.now - began
-            count(result, micros: UInt64(elapsed.components.seconds) * 1_000_000 + UInt64(elapsed.components.attoseconds / 1_000_000_000_000))
+            count(
+                result,
+                micros: UInt64(elapsed.components.seconds) * 1_000_000
+                    + UInt64(elapsed.components.attoseconds / 1_000_000_000_000))
             next()
         }
     }

@@ -16,7 +16,8 @@ struct ServerChoice: ParsableArguments {
     @Option(help: ArgumentHelp("A server's address (environment: serverip).", valueName: "host"))
     var serverip: String?
 
-    @Option(help: ArgumentHelp("That server's port, \(defaultServerPort) without it (environment: serverport).", valueName: "port"))
+    @Option(
+        help: ArgumentHelp("That server's port, \(defaultServerPort) without it (environment: serverport).", valueName: "port"))
     var serverport: String?
 
     @Option(help: ArgumentHelp("How long to wait for an answer: seconds, or with a unit (500ms, 2s).", valueName: "time"))
@@ -44,7 +45,8 @@ struct ServerChoice: ParsableArguments {
             let isBareIPv6 = text.filter { $0 == ":" }.count > 1 && !text.hasPrefix("[")
             let withPort = isBareIPv6 ? "[\(text)]:\(defaultServerPort)" : "\(text):\(defaultServerPort)"
             guard let address = Address(text) ?? Address(withPort) else {
-                throw Failure("\(flag) \(ShellWords.quote(Array(text.utf8))) is not an address; it must be host or host:port, with a port from 1 to 65535")
+                let quoted = ShellWords.quote(Array(text.utf8))
+                throw Failure("\(flag) \(quoted) is not an address; it must be host or host:port, with a port from 1 to 65535")
             }
             addresses.append(address)
         }
@@ -62,8 +64,13 @@ struct Patience: ExpressibleByArgument, Equatable {
     init(length: Nanoseconds) { self.length = length }
 
     init?(argument: String) {
-        let (digits, unit) =
-            argument.hasSuffix("ms") ? (argument.dropLast(2), 1e6) : argument.hasSuffix("s") ? (argument.dropLast(1), 1e9) : (argument[...], 1e9)
+        let digits: Substring
+        let unit: Double
+        if argument.hasSuffix("ms") {
+            (digits, unit) = (argument.dropLast(2), 1e6)
+        } else {
+            (digits, unit) = (argument.hasSuffix("s") ? argument.dropLast() : argument[...], 1e9)
+        }
         guard let number = Double(digits), number > 0, number * unit <= 86_400e9 else { return nil }
         length = Nanoseconds(Int64(number * unit))
     }

@@ -56,7 +56,8 @@ struct LineLogHandler: LogHandler {
         let padded = name + String(repeating: " ", count: max(0, 8 - name.count))
         var line = "\(time) \(padded) [\(label)] \(onOneLine(message))"
         for (key, value) in fields {
-            let quoted = value.isEmpty || value.unicodeScalars.contains { $0 == " " || $0 == "\"" || $0 == "=" || $0.value < 32 }
+            let quoted =
+                value.isEmpty || value.unicodeScalars.contains { $0 == " " || $0 == "\"" || $0 == "=" || $0.value < 32 }
             line += quoted ? " \(key)=\(quote(value))" : " \(key)=\(value)"
         }
         return line + "\n"

@@ -17,15 +17,18 @@ struct DataCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The store's log, db.txt without it (environment: dbfile).", valueName: "path"))
     var dbfile: String?
 
-    @Option(help: ArgumentHelp("Scratch file for rewrites of the log, rollback.txt without it (environment: rbfile).", valueName: "path"))
+    @Option(
+        help: ArgumentHelp(
+            "Scratch file for rewrites of the log, rollback.txt without it (environment: rbfile).", valueName: "path"))
     var rbfile: String?
 
     @OptionGroup var options: NodeOptions
 
     func run() async throws {
-        let flags = options.flags.merging(
-            [(SettingName.name, name), (.dbfile, dbfile), (.rbfile, rbfile)].compactMap { key, value in value.map { (key, $0) } }
-        ) { $1 }
+        var flags = options.flags
+        flags[.name] = name
+        flags[.dbfile] = dbfile
+        flags[.rbfile] = rbfile
         let reader = Settings(flags: flags, environment: ProcessInfo.processInfo.environment)
         let settings = try NodeSettings(reader)
         let store = try StoreSettings(reader)

@@ -7,7 +7,9 @@ import Wire
 
 /// The flags that `server` and `data` share. Each is also an environment variable; the flag wins.
 struct NodeOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("ZooKeeper connect string; a chroot path may follow (environment: zooaddr).", valueName: "host:port[,…][/path]"))
+    @Option(
+        help: ArgumentHelp(
+            "ZooKeeper connect string; a chroot path may follow (environment: zooaddr).", valueName: "host:port[,…][/path]"))
     var zooaddr: String?
 
     @Option(
@@ -16,13 +18,17 @@ struct NodeOptions: ParsableArguments {
             valueName: "host"))
     var serverip: String?
 
-    @Option(help: ArgumentHelp("Port to listen on, \(defaultServerPort) without it (environment: serverport).", valueName: "port"))
+    @Option(
+        help: ArgumentHelp("Port to listen on, \(defaultServerPort) without it (environment: serverport).", valueName: "port"))
     var serverport: String?
 
     @Option(help: ArgumentHelp("ZooKeeper session timeout, 4000 without it (environment: sessiontimeout).", valueName: "ms"))
     var sessiontimeout: String?
 
-    @Option(help: ArgumentHelp("trace, debug, info, notice, warning, error or critical; info without it (environment: loglevel).", valueName: "level"))
+    @Option(
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error or critical; info without it (environment: loglevel).",
+            valueName: "level"))
     var logLevel: String?
 
     @Option(help: ArgumentHelp("text or json; text without it (environment: logformat).", valueName: "format"))

@@ -23,7 +23,8 @@ struct ClientCommand: AsyncParsableCommand {
             return
         }
         StandardStream.output.write(
-            "Aviary \(aviaryVersion), servers \(addresses.map(\.description).joined(separator: ", ")); help tells what can be typed.\n")
+            "Aviary \(aviaryVersion), servers \(addresses.map(\.description).joined(separator: ", ")); help tells what can be typed.\n"
+        )
         var history = History(path: History.defaultPath)
         let terminal = Terminal(commands: Prompt.commands)
         while let line = terminal.readLine(prompt: "aviary> ", history: history.lines) {

@@ -87,7 +87,9 @@ struct KeyDecoder {
     }
 
     private static func key(final: UInt8, parameters: [UInt8]) -> Key? {
-        let numbers = String(decoding: parameters, as: UTF8.self).split(separator: ";", omittingEmptySubsequences: false).map { Int($0) }
+        let numbers = String(decoding: parameters, as: UTF8.self).split(separator: ";", omittingEmptySubsequences: false).map {
+            Int($0)
+        }
         let modified = numbers.count > 1
         switch final {
         case UInt8(ascii: "A"): return .up

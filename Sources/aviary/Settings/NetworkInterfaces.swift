@@ -24,7 +24,9 @@ enum NetworkInterfaces {
             guard let address = interface.ifa_addr, Int32(address.pointee.sa_family) == family else { continue }
             let size = family == AF_INET ? MemoryLayout<sockaddr_in>.size : MemoryLayout<sockaddr_in6>.size
             var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
-            guard getnameinfo(address, socklen_t(size), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 else { continue }
+            guard getnameinfo(address, socklen_t(size), &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST) == 0 else {
+                continue
+            }
             let host = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
             // An IPv6 link-local address means something on one link only.
             if host.contains("%") || host.hasPrefix("fe80:") || host.hasPrefix("169.254.") { continue }

@@ -6,15 +6,20 @@ struct StatusTable {
 
     init(_ status: ClusterStatus) {
         var lines: [String] = []
-        lines.append("Seen by \(status.answeredBy)" + (status.coordinated ? "" : ", which has lost ZooKeeper: this is the last it knew"))
-        lines.append(status.master.map { "Master  server \($0.number) at \($0.address)\($0.epoch.map { ", epoch \($0)" } ?? "")" } ?? "Master  none")
+        lines.append(
+            "Seen by \(status.answeredBy)" + (status.coordinated ? "" : ", which has lost ZooKeeper: this is the last it knew"))
+        lines.append(
+            status.master.map { "Master  server \($0.number) at \($0.address)\($0.epoch.map { ", epoch \($0)" } ?? "")" }
+                ?? "Master  none")
         lines.append("")
         lines += Self.servers(status)
         lines.append("")
         lines += Self.groups(status)
         lines.append("")
         lines += Self.ring(status.ring)
-        for group in status.groups where !group.problem.isEmpty { lines += ["", "PROBLEM \(group.name): \(Self.printable(group.problem))"] }
+        for group in status.groups where !group.problem.isEmpty {
+            lines += ["", "PROBLEM \(group.name): \(Self.printable(group.problem))"]
+        }
         text = lines.joined(separator: "\n") + "\n"
     }
 
@@ -29,7 +34,9 @@ struct StatusTable {
 
     private static func groups(_ status: ClusterStatus) -> [String] {
         guard !status.groups.isEmpty else { return ["Groups: none registered"] }
-        var rows = [["GROUP", "SHARE", "STATE", "TERM", "NODE", "ADDRESS", "ROLE", "IN SYNC", "POSITION", "COMMIT", "LAG", "KEYS"]]
+        var rows = [
+            ["GROUP", "SHARE", "STATE", "TERM", "NODE", "ADDRESS", "ROLE", "IN SYNC", "POSITION", "COMMIT", "LAG", "KEYS"]
+        ]
         for group in status.groups {
             let end = group.members.first { $0.isPrimary }?.replica?.last.seq
             let head = [printable(group.name), percent(group.shareMillionths), word(group.state), "\(group.term)"]
@@ -73,7 +80,8 @@ struct StatusTable {
 
     private static func ring(_ ring: RingStatus) -> [String] {
         guard !ring.tokens.isEmpty else { return ["Ring: empty; keys are taken once a group has a primary"] }
-        let head = "Ring: version \(ring.version), \(ring.sealed ? "sealed (groups that come now wait as pending)" : "open to new groups")"
+        let head =
+            "Ring: version \(ring.version), \(ring.sealed ? "sealed (groups that come now wait as pending)" : "open to new groups")"
         return [head] + align([["TOKEN", "GROUP"]] + ring.tokens.map { [hex($0.token), printable($0.group)] })
     }
 

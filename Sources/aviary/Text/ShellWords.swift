@@ -110,7 +110,8 @@ enum ShellWords {
                 }
                 return high << 4 | low
             default:
-                throw Problem(message: "unknown escape \\\(byte < 128 ? String(Unicode.Scalar(byte)) : "…"); a backslash itself is \\\\")
+                throw Problem(
+                    message: "unknown escape \\\(byte < 128 ? String(Unicode.Scalar(byte)) : "…"); a backslash itself is \\\\")
             }
         }
 
