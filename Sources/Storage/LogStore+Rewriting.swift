@@ -89,8 +89,6 @@ extension LogStore {
             [LogField("after", seq), LogField("entries", last.seq - seq), LogField("last", last)])
         contents.truncate(after: seq)
         writing.durable = min(writing.durable, seq)
-        writing.handedSeq = min(writing.handedSeq, seq)
-        if let sync = writing.syncing { writing.syncing?.seq = min(sync.seq, seq) }
         phase = .rewriting
         beginRewrite(into: &effects)
     }

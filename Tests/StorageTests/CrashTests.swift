@@ -266,6 +266,23 @@ struct CrashTests {
         }
     }
 
+    @Test("A rollback file that was never synced is, before it takes the log's name")
+    func unsyncedRollback() {
+        var random = SeededRandom(seed: 6)
+        var disk = TestDisk()
+        _ = disk.perform(.append(.rollback, Array(Version1Tests.text.utf8)))
+        _ = disk.perform(.syncDirectory)
+        var life = Life(disk.afterProcessCrash())
+        var renamed = 0
+        while life.performOne() {
+            for image in life.disk.afterPowerCut(samples: 20, random: &random) where image[.log] != nil {
+                renamed += 1
+                #expect(Life.opened(image).store.last.seq == 3)
+            }
+        }
+        #expect(life.report?.finishedRename == true && renamed > 20)
+    }
+
     @Test("Random workloads", arguments: 1...12)
     func randomWorkloads(_ seed: Int) {
         var random = SeededRandom(seed: UInt64(seed))
