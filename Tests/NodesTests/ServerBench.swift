@@ -20,6 +20,9 @@ struct ServerBench {
     var node: ServerNode
     var now = Instant.zero
     var isZooKeeperThere = true
+    /// Whether links open; those that are open stay so.
+    var areLinksOpening = true
+    private var openLinks: Set<Address> = []
     private var znodes: [String: Znode] = [:]
     private var zxid: Int64 = 1
     private var sequence = 0
@@ -60,10 +63,16 @@ struct ServerBench {
         var queue = [events]
         while !queue.isEmpty {
             var sink = Sink()
-            for event in queue.removeFirst() + [.batchEnded] { node.step(event, at: now, into: &sink) }
+            for event in queue.removeFirst() + [.batchEnded] {
+                if case .linkDown(let peer) = event { openLinks.remove(peer) }
+                node.step(event, at: now, into: &sink)
+            }
             for effect in sink.drain() {
                 let answers = perform(effect)
                 if !answers.isEmpty { queue.append(answers.map { .coordination(CoordinationEvent(session: token, kind: $0)) }) }
+                if case .send(_, let peer) = effect, areLinksOpening, openLinks.insert(peer).inserted {
+                    queue.append([.linkUp(peer)])
+                }
             }
         }
     }

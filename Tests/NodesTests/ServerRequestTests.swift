@@ -120,7 +120,59 @@ struct ServerRequestTests {
         #expect(bench.error(bench.takeReplies()[2])?.code == .unavailable)
     }
 
+    /// The old primary is silent; the new one is asked for what can be asked twice.
+    @Test mutating func whatWasSentToAReplacedPrimary() throws {
+        bench.put("k", call: 1)
+        bench.get("k", call: 2)
+        _ = bench.takeSent()
+        bench.delete("/data/g/1")
+        bench.writeMember("g", 2, "other", at: Self.second)
+        bench.writeConfig("g", term: 2, primary: "other", 2)
+        let again = try bench.forward()
+        #expect(again.to == Self.second)
+        bench.send(reply(again.id, .value(nil), from: Self.second))
+        #expect(bench.takeReplies() == [2: .value(nil)])
+        bench.pass(.milliseconds(1100))
+        #expect(bench.error(bench.takeReplies()[1])?.code == .aborted)
+    }
+
     // MARK: What certainly did not happen
+
+    /// What is sent into a link that is not there is lost without a word; so no mutation is.
+    @Test mutating func withoutALinkNothingIsSent() throws {
+        bench.areLinksOpening = false
+        bench.put("k", call: 1)
+        #expect(bench.takeForward() == nil)
+        bench.pass(.milliseconds(200))
+        bench.send(.linkUp(Self.primary))
+        let forward = try bench.forward()
+        bench.send(reply(forward.id, .put))
+        #expect(bench.takeReplies() == [1: .put])
+
+        bench.send(.linkDown(Self.primary))
+        bench.put("k", call: 2)
+        bench.pass(.milliseconds(1100))
+        let error = bench.error(bench.takeReplies()[2])
+        #expect(error?.code == .unavailable && error?.message.hasSuffix("nothing was done") == true)
+        let sent = bench.takeSent()
+        #expect(!sent.isEmpty && sent.count < 30, "the link is tried now and then")
+        bench.put("k", call: 3)
+        guard case .statusQuery(let probe)? = bench.takeSent().last?.message else {
+            Issue.record("the link is not tried")
+            return
+        }
+        bench.send(.received(.statusReply(id: probe &- 1, replica), from: Self.primary))
+        #expect(bench.takeForward() == nil, "what was sent on the link before says nothing about it")
+        bench.send(.received(.statusReply(id: probe, replica), from: Self.primary))
+        #expect(try bench.forward().to == Self.primary, "an answer is as good as a report")
+    }
+
+    private var replica: ReplicaStatus {
+        ReplicaStatus(
+            group: "g", member: MemberID(store: StoreID("s"), number: 1), role: .primary, term: 1, last: .zero, commit: 0,
+            keys: 0,
+            leased: true, coordinated: true)
+    }
 
     @Test mutating func aRefusedRequestFollowsThePrimary() throws {
         bench.put("k", call: 1)

@@ -7,8 +7,8 @@ struct RequestTable: Sendable {
     enum State: Hashable, Sendable {
         /// Certainly not happened: waits for a primary that takes it, and is tried again at `retryAt`.
         case parked(retryAt: Instant)
-        /// Sent to this primary, no answer yet.
-        case sent(to: Address)
+        /// Sent to this primary, no answer yet; waited for until then.
+        case sent(to: Address, until: Instant)
     }
 
     struct Entry: Hashable, Sendable {
@@ -37,11 +37,18 @@ struct RequestTable: Sendable {
             }
         }
 
+        func isSent(to peer: Address) -> Bool {
+            switch state {
+            case .sent(let to, _): to == peer
+            case .parked: false
+            }
+        }
+
         /// When something is to be done about this entry, if nothing happens before.
         var due: Instant {
             switch state {
             case .parked(let retryAt): min(deadline, giveUp ?? deadline, retryAt)
-            case .sent: deadline
+            case .sent(_, let until): until
             }
         }
     }

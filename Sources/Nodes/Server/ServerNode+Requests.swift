@@ -5,10 +5,10 @@ import Wire
 // How a server serves keys: it sends each request to the primary of the group that owns the key, and tells the client
 // truthfully what became of it.
 //
-// - A request that certainly did not happen (no primary to send it to; the node was not the primary, or not in office yet)
-//   waits a little, is tried again when a route changes, and every now and then; then UNAVAILABLE.
-// - A mutation that was sent and not answered may have happened: ABORTED when the link broke, DEADLINE_EXCEEDED when its
-//   time ran out. It is never sent twice.
+// - A request that certainly did not happen (no primary to send it to, or no link to it; the node was not the primary, or not
+//   in office yet) waits a little, is tried again when a route changes, and every now and then; then UNAVAILABLE.
+// - A mutation that was sent and not answered may have happened: ABORTED when the link broke or another primary was elected,
+//   DEADLINE_EXCEEDED when its time ran out. It is never sent twice, and only on a link that is up.
 // - A read that was not answered is simply tried again.
 
 extension ServerNode {
@@ -47,8 +47,12 @@ extension ServerNode {
         guard let entry = requests[id] else { return }
         switch route(of: entry.request.key) {
         case .to(let address):
+            guard links.isUp(address) else {
+                links.probe(address, id: requests.freshID(), every: options.routeRetry, at: now, into: &effects)
+                return park(id, "there is no link to \(address), the primary; nothing was done", at: now, into: &effects)
+            }
             requests.update(id) { entry in
-                entry.state = .sent(to: address)
+                entry.state = .sent(to: address, until: entry.deadline)
                 entry.asked = address
             }
             effects.append(.send(.forward(id: id, entry.request), to: address))
@@ -87,7 +91,7 @@ extension ServerNode {
         _ id: UInt64, _ reply: ClientReply, from sender: Address, at now: Instant, into effects: inout Sink
     ) {
         // An answer of anybody but the node that was asked last is an old one.
-        guard let entry = requests[id], entry.state == .sent(to: sender) else { return }
+        guard let entry = requests[id], entry.isSent(to: sender) else { return }
         switch reply {
         case .failed(let error):
             switch error.code {
@@ -100,11 +104,22 @@ extension ServerNode {
         }
     }
 
+    /// What waits for this link goes on its way.
+    mutating func linkUp(_ peer: Address, at now: Instant, into effects: inout Sink) {
+        guard links.cameUp(peer) else { return }
+        for id in requests.ids(where: { $0.isParked && $0.asked != peer }) {
+            guard let entry = requests[id], case .to(peer) = route(of: entry.request.key) else { continue }
+            send(id, at: now, into: &effects)
+        }
+    }
+
     mutating func linkDown(_ peer: Address, at now: Instant, into effects: inout Sink) {
+        links.wentDown(peer)
         statusLost(peer, at: now, into: &effects)
-        for id in requests.ids(where: { $0.state == .sent(to: peer) }) {
+        for id in requests.ids(where: { $0.isSent(to: peer) }) {
             guard let entry = requests[id] else { continue }
             if entry.request.isRead {
+                requests.update(id) { $0.asked = nil }
                 park(id, "the link to \(peer), the primary, broke; nothing was read", at: now, into: &effects)
             } else {
                 let message = "the link to \(peer), the primary, broke before it answered; it may have happened"
@@ -113,18 +128,31 @@ extension ServerNode {
         }
     }
 
-    /// Tries every parked request again whose way is another now, and lets go of links to nodes that are gone.
+    /// Follows the routes as they are now, and lets go of links to nodes that are gone.
     mutating func routesDidChange(at now: Instant, into effects: inout Sink) {
         routesChanged = false
-        for id in requests.ids(where: \.isParked) {
+        for id in requests.ids(where: { _ in true }) {
             guard let entry = requests[id] else { continue }
-            switch route(of: entry.request.key) {
-            case .to(let address): if address != entry.asked { send(id, at: now, into: &effects) }
-            case .none: send(id, at: now, into: &effects)
-            case .awaited: break
+            switch (route(of: entry.request.key), entry.state) {
+            case (.to(let address), .parked): if address != entry.asked { send(id, at: now, into: &effects) }
+            case (.none, .parked): send(id, at: now, into: &effects)
+            case (.to(let address), .sent(let peer, let until)):
+                if address != peer { overtaken(id, peer: peer, until: until, at: now, into: &effects) }
+            case (.awaited, .parked), (.awaited, .sent), (.none, .sent): break
             }
         }
         closeLinksToTheGone(into: &effects)
+    }
+
+    /// There is another primary than the one that was asked. A read asks the new one; of a mutation the old one may still
+    /// tell, but not for long.
+    private mutating func overtaken(
+        _ id: UInt64, peer: Address, until: Instant, at now: Instant, into effects: inout Sink
+    ) {
+        guard let entry = requests[id] else { return }
+        if entry.request.isRead { return send(id, at: now, into: &effects) }
+        let patience = options.routePatience
+        requests.update(id) { $0.state = .sent(to: peer, until: min(until, now + patience)) }
     }
 
     mutating func requestsTimerFired(at now: Instant, into effects: inout Sink) {
@@ -142,8 +170,11 @@ extension ServerNode {
             } else if retryAt <= now {
                 send(id, at: now, into: &effects)
             }
-        case .sent(let peer):
-            if entry.request.isRead {
+        case .sent(let peer, let until):
+            if until < entry.deadline {
+                let message = "\(peer), the primary, was replaced before it answered; it may have happened"
+                fail(id, .aborted, message, into: &effects)
+            } else if entry.request.isRead {
                 fail(id, .unavailable, "no answer in time from \(peer), the primary; nothing was read", into: &effects)
             } else {
                 let message = "no answer in time from \(peer), the primary; it may have happened"
@@ -183,11 +214,13 @@ extension ServerNode {
 
     private mutating func closeLinksToTheGone(into effects: inout Sink) {
         let present = groups.values.flatMap { $0.members.values.map(\.address) }.sorted()
-        for peer in knownPeers where !present.contains(peer) {
-            // Its answers, if any come, still count.
-            guard requests.ids(where: { $0.state == .sent(to: peer) }).isEmpty else { continue }
+        // The answers of a node that is gone still count, if any come.
+        let gone = knownPeers.filter { !present.contains($0) }
+        let awaited = gone.filter { peer in !requests.ids(where: { $0.isSent(to: peer) }).isEmpty }
+        for peer in gone where !awaited.contains(peer) {
+            links.wentDown(peer)
             effects.append(.closeLink(peer))
         }
-        knownPeers = present
+        knownPeers = present + awaited
     }
 }

@@ -76,12 +76,13 @@ public struct ServerNode: Node {
     var wasSeen = false
 
     var requests: RequestTable
+    var links = PrimaryLinks()
     /// When the timer that looks at the requests is set for.
     var requestsDue: Instant?
     var status: StatusRound?
     /// Whether a route may have changed since parked requests were last tried.
     var routesChanged = false
-    /// Where data nodes are registered, in order.
+    /// Where data nodes are registered, or were when they were sent something that is not answered.
     var knownPeers: [Address] = []
 
     /// - Parameters:
@@ -109,7 +110,7 @@ public struct ServerNode: Node {
         case .started: start(at: now, into: &effects)
         case .coordination(let event): coordinated(event, at: now, into: &effects)
         case .received(let message, let sender): received(message, from: sender, at: now, into: &effects)
-        case .linkUp: break
+        case .linkUp(let peer): linkUp(peer, at: now, into: &effects)
         case .linkDown(let peer): linkDown(peer, at: now, into: &effects)
         case .requested(.key(let request, let patience), let call):
             keyRequested(request, patience: patience, call: call, at: now, into: &effects)
@@ -127,7 +128,9 @@ public struct ServerNode: Node {
     ) {
         switch message {
         case .forwardReply(let id, let reply): forwardAnswered(id, reply, from: sender, at: now, into: &effects)
-        case .statusReply(let id, let replica): statusAnswered(id, replica, at: now, into: &effects)
+        case .statusReply(let id, let replica):
+            if links.isProbed(sender, by: id) { linkUp(sender, at: now, into: &effects) }
+            statusAnswered(id, replica, at: now, into: &effects)
         case .append, .appendReply, .forward, .statusQuery: break  // Between data nodes, or for one.
         }
     }
