@@ -4,6 +4,7 @@
 #
 #   scripts/run.sh [--once]     --once ends the cluster after it was shown
 #
+#   AVIARY_BINARY     runs this binary instead of building one
 #   AVIARY_DATA_DIR   keeps the data in this folder, and goes on with what is there; without it data lives as long as the run
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -71,9 +72,14 @@ is_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # ---- Build
 
 scripts/setup.sh
-say "Building Aviary (the first time takes a few minutes)"
-swift build -c release --product aviary
-aviary=$(swift build -c release --show-bin-path)/aviary
+if [ -n "${AVIARY_BINARY:-}" ]; then
+    [ -x "$AVIARY_BINARY" ] || die "AVIARY_BINARY is '$AVIARY_BINARY', which is no program"
+    aviary=$AVIARY_BINARY
+else
+    say "Building Aviary (the first time takes a few minutes)"
+    swift build -c release --product aviary
+    aviary=$(swift build -c release --show-bin-path)/aviary
+fi
 
 # ---- Where: folders and ports
 
@@ -191,7 +197,7 @@ printf '\nLogs and data are in %s. Ctrl-C ends everything.\n\n' "${home#"$PWD/"}
 
 while true; do
     ended=
-    wait -n -p ended || true
+    wait -n -p ended 2>/dev/null || true
     [ -n "$ended" ] || break
     say "The ${names[$ended]} has ended"
 done

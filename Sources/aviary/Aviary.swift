@@ -1,7 +1,5 @@
 import ArgumentParser
 import Foundation
-import Machine
-import Wire
 
 /// The one binary: nodes, client and tools.
 @main struct Aviary: AsyncParsableCommand {
@@ -42,7 +40,6 @@ import Wire
         switch error {
         case let failure as Failure: die(failure.message)
         case let code as ExitCode: Foundation.exit(code.rawValue)
-        case let error as ClientError: die(describe(error))
         default:
             // Help and version are no errors; of a usage error the first line says what is wrong.
             guard exitCode(for: error) != .success else { exit(withError: error) }

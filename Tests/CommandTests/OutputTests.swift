@@ -61,9 +61,14 @@ import Wire
         #expect(try JSONLine.encode(KeyResult(key: [65], found: false)) == #"{"found":false,"key":"A"}"# + "\n")
     }
 
-    @Test func `An error is one line that begins with gRPC's name of its code`() {
-        #expect(
-            describe(ClientError(.unavailable, "group zdata2 has no primary")) == "UNAVAILABLE: group zdata2 has no primary")
+    @Test func `An error is one line that begins with gRPC's name of its code, and says what is open`() {
+        let refused = ClientError(.unavailable, "group zdata2 has no primary; nothing was done")
+        #expect(describe(refused, isRead: false) == "UNAVAILABLE: group zdata2 has no primary; nothing was done")
+        let late = ClientError(.deadlineExceeded, "Deadline Exceeded")
+        #expect(describe(late, isRead: false) == "DEADLINE_EXCEEDED: no answer in time; it may have happened")
+        #expect(describe(late, isRead: true) == "DEADLINE_EXCEEDED: no answer in time")
+        let cut = ClientError(.aborted, "the link broke; it may have happened")
+        #expect(describe(cut, isRead: false) == "ABORTED: the link broke; it may have happened")
     }
 }
 

@@ -112,7 +112,7 @@ final class ClosedLoop: Sendable {
                 state.tally.latency.record(min(micros, 60_000_000))
             case .failure(let error):
                 state.tally.failed += 1
-                if state.tally.firstFailure == nil { state.tally.firstFailure = describe(error) }
+                if state.tally.firstFailure == nil { state.tally.firstFailure = describe(error, isRead: true) }
             }
         }
     }

@@ -35,7 +35,10 @@ struct PutCommand: AsyncParsableCommand {
     func run() async throws {
         let key = try format.bytes(key, "key")
         let value = value == "-" ? try readStandardInput() : try format.bytes(value, "value")
-        try await servers.client().put(key: key, value: value, timeout: servers.timeout.length)
+        let client = try servers.client()
+        try await reporting(reads: false) { () async throws(ClientError) in
+            try await client.put(key: key, value: value, timeout: servers.timeout.length)
+        }
         StandardStream.output.write(format.json ? try JSONLine.encode(KeyResult(key: key, done: true)) : "OK\n")
     }
 
@@ -62,7 +65,10 @@ struct GetCommand: AsyncParsableCommand {
 
     func run() async throws {
         let key = try format.bytes(key, "key")
-        let value = try await servers.client().get(key: key, timeout: servers.timeout.length)
+        let client = try servers.client()
+        let value = try await reporting(reads: true) { () async throws(ClientError) in
+            try await client.get(key: key, timeout: servers.timeout.length)
+        }
         if format.json {
             StandardStream.output.write(try JSONLine.encode(KeyResult(key: key, found: value != nil, value: value)))
         } else if let value {
@@ -87,7 +93,10 @@ struct DeleteCommand: AsyncParsableCommand {
 
     func run() async throws {
         let key = try format.bytes(key, "key")
-        let existed = try await servers.client().delete(key: key, timeout: servers.timeout.length)
+        let client = try servers.client()
+        let existed = try await reporting(reads: false) { () async throws(ClientError) in
+            try await client.delete(key: key, timeout: servers.timeout.length)
+        }
         if format.json {
             StandardStream.output.write(try JSONLine.encode(KeyResult(key: key, existed: existed)))
         } else if existed {

@@ -77,18 +77,3 @@ struct Patience: ExpressibleByArgument, Equatable {
 
     var defaultValueDescription: String { "\(Double(length.count) / 1e9)" }
 }
-
-/// One clear line: the code as gRPC names it, what is wrong, and where it is not sure, that it may have happened.
-func describe(_ error: ClientError) -> String {
-    let name =
-        switch error.code {
-        case .invalidArgument: "INVALID_ARGUMENT"
-        case .deadlineExceeded: "DEADLINE_EXCEEDED"
-        case .resourceExhausted: "RESOURCE_EXHAUSTED"
-        case .failedPrecondition: "FAILED_PRECONDITION"
-        case .aborted: "ABORTED"
-        case .unavailable: "UNAVAILABLE"
-        case .dataLoss: "DATA_LOSS"
-        }
-    return "\(name): \(error.message)"
-}

@@ -78,7 +78,7 @@ struct Prompt {
         } catch let problem as ShellWords.Problem {
             complain(problem.message)
         } catch let error as ClientError {
-            complain(describe(error))
+            complain(describe(error, isRead: line.drop { $0 == " " }.hasPrefix("get")))
         } catch {
             complain("\(error)")
         }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import GRPCAdapter
 import Machine
+import Wire
 
 /// `aviary status`
 struct StatusCommand: AsyncParsableCommand {
@@ -12,7 +13,10 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup var servers: ServerChoice
 
     func run() async throws {
-        let status = try await servers.client().status(timeout: servers.timeout.length)
+        let client = try servers.client()
+        let status = try await reporting(reads: true) { () async throws(ClientError) in
+            try await client.status(timeout: servers.timeout.length)
+        }
         StandardStream.output.write(json ? try JSONLine.encodePretty(StatusDocument(status)) : StatusTable(status).text)
     }
 }

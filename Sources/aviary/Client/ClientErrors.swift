@@ -1,0 +1,29 @@
+import Machine
+import Wire
+
+/// One clear line: the code as gRPC names it, what is wrong, and of a write, whether it may have happened all the same.
+func describe(_ error: ClientError, isRead: Bool) -> String {
+    let name =
+        switch error.code {
+        case .invalidArgument: "INVALID_ARGUMENT"
+        case .deadlineExceeded: "DEADLINE_EXCEEDED"
+        case .resourceExhausted: "RESOURCE_EXHAUSTED"
+        case .failedPrecondition: "FAILED_PRECONDITION"
+        case .aborted: "ABORTED"
+        case .unavailable: "UNAVAILABLE"
+        case .dataLoss: "DATA_LOSS"
+        }
+    // gRPC's own words for it say no more than the code does.
+    let message = error.message == "Deadline Exceeded" ? "no answer in time" : error.message
+    let isOpen = !isRead && error.mayHaveHappened && !message.contains("may have happened")
+    return "\(name): \(message)\(isOpen ? "; it may have happened" : "")"
+}
+
+/// Lets a client's error leave as a ``Failure``.
+func reporting<Result>(reads isRead: Bool, _ body: () async throws(ClientError) -> Result) async throws(Failure) -> Result {
+    do {
+        return try await body()
+    } catch {
+        throw Failure(describe(error, isRead: isRead))
+    }
+}
