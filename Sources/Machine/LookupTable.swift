@@ -30,39 +30,43 @@ extension LookupTable: Equatable where Value: Equatable {}
 /// A map that is walked in the order of its keys. For small collections (groups, peers, calls of one batch): insertion
 /// and removal are O(n), lookup O(log n).
 public struct SortedMap<Key: Comparable, Value> {
-    public private(set) var keys: [Key] = []
-    public private(set) var values: [Value] = []
+    @usableFromInline var sortedKeys: [Key] = []
+    @usableFromInline var storedValues: [Value] = []
 
-    public init() {}
+    @inlinable public var keys: [Key] { sortedKeys }
+    /// In the order of their keys.
+    @inlinable public var values: [Value] { storedValues }
 
-    public var count: Int { keys.count }
-    public var isEmpty: Bool { keys.isEmpty }
+    @inlinable public init() {}
 
-    private func position(of key: Key) -> (index: Int, found: Bool) {
+    @inlinable public var count: Int { keys.count }
+    @inlinable public var isEmpty: Bool { keys.isEmpty }
+
+    @inlinable func position(of key: Key) -> (index: Int, found: Bool) {
         var low = 0
-        var high = keys.count
+        var high = sortedKeys.count
         while low < high {
             let middle = (low + high) / 2
-            if keys[middle] < key { low = middle + 1 } else { high = middle }
+            if sortedKeys[middle] < key { low = middle + 1 } else { high = middle }
         }
-        return (low, low < keys.count && keys[low] == key)
+        return (low, low < sortedKeys.count && sortedKeys[low] == key)
     }
 
-    public subscript(key: Key) -> Value? {
+    @inlinable public subscript(key: Key) -> Value? {
         get {
             let (index, found) = position(of: key)
-            return found ? values[index] : nil
+            return found ? storedValues[index] : nil
         }
         set {
             let (index, found) = position(of: key)
             switch (found, newValue) {
-            case (true, let value?): values[index] = value
+            case (true, let value?): storedValues[index] = value
             case (true, nil):
-                keys.remove(at: index)
-                values.remove(at: index)
+                sortedKeys.remove(at: index)
+                storedValues.remove(at: index)
             case (false, let value?):
-                keys.insert(key, at: index)
-                values.insert(value, at: index)
+                sortedKeys.insert(key, at: index)
+                storedValues.insert(value, at: index)
             case (false, nil): break
             }
         }
@@ -70,22 +74,22 @@ public struct SortedMap<Key: Comparable, Value> {
 
     /// Changes the value of `key` in place; does nothing and returns nil where there is none.
     @discardableResult
-    public mutating func update<Result>(_ key: Key, _ body: (inout Value) -> Result) -> Result? {
+    @inlinable public mutating func update<Result>(_ key: Key, _ body: (inout Value) -> Result) -> Result? {
         let (index, found) = position(of: key)
-        return found ? body(&values[index]) : nil
+        return found ? body(&storedValues[index]) : nil
     }
 
     /// Changes the value at a position of `keys` in place.
-    public mutating func update<Result>(at index: Int, _ body: (inout Value) -> Result) -> Result { body(&values[index]) }
+    @inlinable public mutating func update<Result>(at index: Int, _ body: (inout Value) -> Result) -> Result { body(&storedValues[index]) }
 
-    public mutating func removeAll() {
-        keys.removeAll()
-        values.removeAll()
+    @inlinable public mutating func removeAll() {
+        sortedKeys.removeAll()
+        storedValues.removeAll()
     }
 }
 
 extension SortedMap: Sequence {
-    public func makeIterator() -> Zip2Sequence<[Key], [Value]>.Iterator { zip(keys, values).makeIterator() }
+    @inlinable public func makeIterator() -> Zip2Sequence<[Key], [Value]>.Iterator { zip(keys, values).makeIterator() }
 }
 extension SortedMap: Sendable where Key: Sendable, Value: Sendable {}
 extension SortedMap: Equatable where Value: Equatable {}

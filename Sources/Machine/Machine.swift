@@ -75,16 +75,18 @@ public enum NodeEffect<Message: Sendable, Reply: Sendable>: Sendable {
 
 /// Where a node's effects are gathered: one sink through the whole node, no array per sub-machine.
 public struct Effects<Message: Sendable, Reply: Sendable>: Sendable {
-    public private(set) var items: [NodeEffect<Message, Reply>] = []
+    @usableFromInline var gathered: [NodeEffect<Message, Reply>] = []
+
+    @inlinable public var items: [NodeEffect<Message, Reply>] { gathered }
 
     @inlinable public init() {}
 
-    public mutating func append(_ effect: NodeEffect<Message, Reply>) { items.append(effect) }
+    @inlinable public mutating func append(_ effect: NodeEffect<Message, Reply>) { gathered.append(effect) }
 
     /// Takes the effects gathered so far and leaves the sink empty.
-    public mutating func drain() -> [NodeEffect<Message, Reply>] {
-        let taken = items
-        items.removeAll(keepingCapacity: true)
+    @inlinable public mutating func drain() -> [NodeEffect<Message, Reply>] {
+        let taken = gathered
+        gathered.removeAll(keepingCapacity: true)
         return taken
     }
 
