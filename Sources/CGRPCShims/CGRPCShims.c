@@ -70,122 +70,135 @@ size_t aviary_slice_length(grpc_slice slice) { return GRPC_SLICE_LENGTH(slice); 
 
 // Operations
 
-static void send_initial_metadata(grpc_op *op) { op->op = GRPC_OP_SEND_INITIAL_METADATA; }
-
-static void send_message(grpc_op *op, grpc_byte_buffer *message) {
-  op->op = GRPC_OP_SEND_MESSAGE;
-  op->data.send_message.send_message = message;
+static grpc_op send_initial_metadata(void) {
+  grpc_op op = {.op = GRPC_OP_SEND_INITIAL_METADATA};
+  return op;
 }
 
-static void receive_message(grpc_op *op, grpc_byte_buffer **message) {
-  op->op = GRPC_OP_RECV_MESSAGE;
-  op->data.recv_message.recv_message = message;
+static grpc_op send_message(grpc_byte_buffer *message) {
+  grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
+  op.data.send_message.send_message = message;
+  return op;
 }
 
-static void send_status(grpc_op *op, aviary_status *status) {
-  op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
-  op->data.send_status_from_server.status = status->code;
-  op->data.send_status_from_server.trailing_metadata_count = status->metadata_count;
-  op->data.send_status_from_server.trailing_metadata = status->metadata;
-  op->data.send_status_from_server.status_details = status->code == GRPC_STATUS_OK ? NULL : &status->details;
+static grpc_op receive_message(grpc_byte_buffer **message) {
+  grpc_op op = {.op = GRPC_OP_RECV_MESSAGE};
+  op.data.recv_message.recv_message = message;
+  return op;
 }
 
-static void receive_close(grpc_op *op, int *cancelled) {
-  op->op = GRPC_OP_RECV_CLOSE_ON_SERVER;
-  op->data.recv_close_on_server.cancelled = cancelled;
+static grpc_op send_status(aviary_status *status) {
+  grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+  op.data.send_status_from_server.status = status->code;
+  op.data.send_status_from_server.trailing_metadata_count = status->metadata_count;
+  op.data.send_status_from_server.trailing_metadata = status->metadata;
+  op.data.send_status_from_server.status_details = status->code == GRPC_STATUS_OK ? NULL : &status->details;
+  return op;
 }
 
-static void receive_initial_metadata(grpc_op *op, aviary_client_call *call) {
-  op->op = GRPC_OP_RECV_INITIAL_METADATA;
-  op->data.recv_initial_metadata.recv_initial_metadata = &call->initial_metadata;
+static grpc_op receive_close(int *cancelled) {
+  grpc_op op = {.op = GRPC_OP_RECV_CLOSE_ON_SERVER};
+  op.data.recv_close_on_server.cancelled = cancelled;
+  return op;
 }
 
-static void receive_status(grpc_op *op, aviary_client_call *call) {
-  op->op = GRPC_OP_RECV_STATUS_ON_CLIENT;
-  op->data.recv_status_on_client.trailing_metadata = &call->trailing_metadata;
-  op->data.recv_status_on_client.status = &call->status;
-  op->data.recv_status_on_client.status_details = &call->details;
+static grpc_op send_close(void) {
+  grpc_op op = {.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT};
+  return op;
 }
+
+static grpc_op receive_initial_metadata(aviary_client_call *call) {
+  grpc_op op = {.op = GRPC_OP_RECV_INITIAL_METADATA};
+  op.data.recv_initial_metadata.recv_initial_metadata = &call->initial_metadata;
+  return op;
+}
+
+static grpc_op receive_status(aviary_client_call *call) {
+  grpc_op op = {.op = GRPC_OP_RECV_STATUS_ON_CLIENT};
+  op.data.recv_status_on_client.trailing_metadata = &call->trailing_metadata;
+  op.data.recv_status_on_client.status = &call->status;
+  op.data.recv_status_on_client.status_details = &call->details;
+  return op;
+}
+
+static grpc_call_error start(grpc_call *call, grpc_op op, void *tag) { return grpc_call_start_batch(call, &op, 1, tag, NULL); }
 
 // Either side of a call
 
 grpc_call_error aviary_call_send_message(grpc_call *call, grpc_byte_buffer *message, void *tag) {
-  grpc_op op = {0};
-  send_message(&op, message);
-  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+  return start(call, send_message(message), tag);
 }
-
-grpc_call_error aviary_call_receive_message(grpc_call *call, grpc_byte_buffer **message, void *tag) {
-  grpc_op op = {0};
-  receive_message(&op, message);
-  return grpc_call_start_batch(call, &op, 1, tag, NULL);
-}
-
-grpc_call_error aviary_call_poke(grpc_call *call, void *tag) { return grpc_call_start_batch(call, NULL, 0, tag, NULL); }
 
 // Server side
 
+grpc_call_error aviary_server_request_call(grpc_server *server, void *method, aviary_server_call *call, grpc_completion_queue *queue,
+                                           void *tag) {
+  return grpc_server_request_registered_call(server, method, &call->call, &call->deadline, &call->request_metadata, &call->request,
+                                             queue, queue, tag);
+}
+
+grpc_call_error aviary_server_receive_close(aviary_server_call *call, void *tag) {
+  return start(call->call, receive_close(&call->cancelled), tag);
+}
+
 grpc_call_error aviary_server_reply(aviary_server_call *call, int with_close, void *tag) {
-  grpc_op ops[4] = {{0}};
+  grpc_op ops[4];
   size_t count = 0;
-  send_initial_metadata(&ops[count++]);
-  if (call->response != NULL) send_message(&ops[count++], call->response);
-  send_status(&ops[count++], &call->status);
-  if (with_close) receive_close(&ops[count++], &call->cancelled);
+  ops[count++] = send_initial_metadata();
+  if (call->response != NULL) ops[count++] = send_message(call->response);
+  ops[count++] = send_status(&call->status);
+  if (with_close) ops[count++] = receive_close(&call->cancelled);
   return grpc_call_start_batch(call->call, ops, count, tag, NULL);
 }
 
-grpc_call_error aviary_server_receive_close(grpc_call *call, int *cancelled, void *tag) {
-  grpc_op op = {0};
-  receive_close(&op, cancelled);
-  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+grpc_call_error aviary_stream_request(grpc_server *server, aviary_server_stream *stream, grpc_completion_queue *queue, void *tag) {
+  return grpc_server_request_call(server, &stream->call, &stream->details, &stream->request_metadata, queue, queue, tag);
 }
 
-grpc_call_error aviary_server_send_initial_metadata(grpc_call *call, void *tag) {
-  grpc_op op = {0};
-  send_initial_metadata(&op);
-  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+grpc_call_error aviary_stream_receive_close(aviary_server_stream *stream, void *tag) {
+  return start(stream->call, receive_close(&stream->cancelled), tag);
 }
 
-grpc_call_error aviary_server_send_status(grpc_call *call, aviary_status *status, void *tag) {
-  grpc_op op = {0};
-  send_status(&op, status);
-  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+grpc_call_error aviary_stream_send_initial_metadata(aviary_server_stream *stream, void *tag) {
+  return start(stream->call, send_initial_metadata(), tag);
+}
+
+grpc_call_error aviary_stream_receive_message(aviary_server_stream *stream, void *tag) {
+  return start(stream->call, receive_message(&stream->received), tag);
+}
+
+grpc_call_error aviary_stream_send_message(aviary_server_stream *stream, void *tag) {
+  return start(stream->call, send_message(stream->sent), tag);
+}
+
+grpc_call_error aviary_stream_send_status(aviary_server_stream *stream, void *tag) {
+  return start(stream->call, send_status(&stream->status), tag);
 }
 
 // Client side
 
 grpc_call_error aviary_client_unary(aviary_client_call *call, void *tag) {
-  grpc_op ops[6] = {{0}};
-  send_initial_metadata(&ops[0]);
-  send_message(&ops[1], call->request);
-  ops[2].op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-  receive_initial_metadata(&ops[3], call);
-  receive_message(&ops[4], &call->response);
-  receive_status(&ops[5], call);
-  return grpc_call_start_batch(call->call, ops, 6, tag, NULL);
+  grpc_op ops[] = {
+      send_initial_metadata(),        send_message(call->request),      send_close(),
+      receive_initial_metadata(call), receive_message(&call->response), receive_status(call),
+  };
+  return grpc_call_start_batch(call->call, ops, sizeof ops / sizeof *ops, tag, NULL);
 }
 
-grpc_call_error aviary_client_send_initial_metadata(grpc_call *call, void *tag) {
-  grpc_op op = {0};
-  send_initial_metadata(&op);
-  return grpc_call_start_batch(call, &op, 1, tag, NULL);
+grpc_call_error aviary_client_send_initial_metadata(aviary_client_call *call, void *tag) {
+  return start(call->call, send_initial_metadata(), tag);
 }
 
 grpc_call_error aviary_client_receive_initial_metadata(aviary_client_call *call, void *tag) {
-  grpc_op op = {0};
-  receive_initial_metadata(&op, call);
-  return grpc_call_start_batch(call->call, &op, 1, tag, NULL);
+  return start(call->call, receive_initial_metadata(call), tag);
+}
+
+grpc_call_error aviary_client_receive_message(aviary_client_call *call, void *tag) {
+  return start(call->call, receive_message(&call->response), tag);
 }
 
 grpc_call_error aviary_client_receive_status(aviary_client_call *call, void *tag) {
-  grpc_op op = {0};
-  receive_status(&op, call);
-  return grpc_call_start_batch(call->call, &op, 1, tag, NULL);
+  return start(call->call, receive_status(call), tag);
 }
 
-grpc_call_error aviary_client_send_close(grpc_call *call, void *tag) {
-  grpc_op op = {0};
-  op.op = GRPC_OP_SEND_CLOSE_FROM_CLIENT;
-  return grpc_call_start_batch(call, &op, 1, tag, NULL);
-}
+grpc_call_error aviary_client_send_close(aviary_client_call *call, void *tag) { return start(call->call, send_close(), tag); }

@@ -19,12 +19,11 @@ final class RawCall {
     init(_ method: String, to address: Address) {
         channel = Channel(to: address, .outgoing)
         memory.initialize(to: aviary_client_call())
-        var name = makeSlice(method)
+        let name = makeSlice(method)
         memory.pointee.call = grpc_channel_create_call(
             channel.handle, nil, 0, queue, name, nil, aviary_deadline_after(patience.count), nil)
         grpc_slice_unref(name)
-        name = grpc_slice()
-        start(1) { aviary_client_send_initial_metadata(memory.pointee.call, $0) }
+        start(1) { aviary_client_send_initial_metadata(memory, $0) }
         start(2) { aviary_client_receive_initial_metadata(memory, $0) }
         start(3) { aviary_client_receive_status(memory, $0) }
     }
@@ -38,13 +37,13 @@ final class RawCall {
     }
 
     func closeSending() {
-        start(5) { aviary_client_send_close(memory.pointee.call, $0) }
+        start(5) { aviary_client_send_close(memory, $0) }
         _ = wait(for: 5)
     }
 
     /// The next message; nil at the end.
     func receive() -> [UInt8]? {
-        start(6) { aviary_call_receive_message(memory.pointee.call, &memory.pointee.response, $0) }
+        start(6) { aviary_client_receive_message(memory, $0) }
         _ = wait(for: 6)
         guard let message = memory.pointee.response else { return nil }
         memory.pointee.response = nil

@@ -12,6 +12,12 @@ final class Recorder<Element: Sendable>: @unchecked Sendable {
         condition.unlock()
     }
 
+    func clear() {
+        condition.lock()
+        elements = []
+        condition.unlock()
+    }
+
     var all: [Element] {
         condition.lock()
         defer { condition.unlock() }

@@ -148,7 +148,7 @@ import Wire
         #expect(server.requests.wait { !$0.isEmpty })
         let ended = Recorder<Bool>()
         OSThread.detach(name: "end") {
-            server.server.shutDown(grace: patience)
+            server.shutDown(grace: patience)
             ended.append(true)
         }
         // New calls are refused as soon as the end has begun; until then they run into their deadline, since nobody answers.
@@ -169,7 +169,7 @@ import Wire
         let results = Recorder<Result<ClientReply, ClientError>>()
         for _ in 0..<20 { client.start(.put(key: [1], value: [2]), timeout: patience) { results.append($0) } }
         #expect(server.requests.wait { $0.count == 20 })
-        server.server.shutDown(grace: .milliseconds(20))
+        server.shutDown(grace: .milliseconds(20))
         #expect(Set(server.cancelled.all) == Set(server.requests.all.map(\.call)))
         #expect(results.wait { $0.count == 20 })
         for result in results.all {

@@ -33,7 +33,11 @@ final class TestServer: Sendable {
 
     func client() -> KVClient { KVClient(servers: [address]) }
 
-    func shutDown() { server.shutDown(grace: .zero) }
+    func shutDown(grace: Nanoseconds = .zero) {
+        server.shutDown(grace: grace)
+        // The server's handlers know the answers, and the answers the server.
+        answers.clear()
+    }
 
     /// Runs the body with a server and a client of it, and ends both.
     static func with(

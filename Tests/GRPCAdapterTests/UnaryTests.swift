@@ -71,6 +71,12 @@ import Wire
         }
     }
 
+    @Test func aMessageThatIsTooLongForAHeaderIsCut() throws {
+        try TestServer.with { _ in .failed(ClientError(.dataLoss, String(repeating: "é", count: 100_000))) } _: { _, client in
+            #expect(throws: ClientError(.dataLoss, String(repeating: "é", count: 1_024))) { try client.get(key: [1], timeout: patience) }
+        }
+    }
+
     @Test func aRedirectComesAlong() throws {
         let error = ClientError(.failedPrecondition, "not the primary", redirect: Address(host: "10.0.0.7", port: 1926))
         try TestServer.with { _ in .failed(error) } _: { _, client in

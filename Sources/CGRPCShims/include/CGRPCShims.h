@@ -53,10 +53,6 @@ size_t aviary_slice_length(grpc_slice slice);
 // Either side of a call
 
 grpc_call_error aviary_call_send_message(grpc_call *call, grpc_byte_buffer *message, void *tag);
-grpc_call_error aviary_call_receive_message(grpc_call *call, grpc_byte_buffer **message, void *tag);
-
-/// Makes `tag` come back from the completion queue; does nothing else.
-grpc_call_error aviary_call_poke(grpc_call *call, void *tag);
 
 // Server side
 
@@ -68,7 +64,7 @@ typedef struct {
   grpc_metadata metadata[2];
 } aviary_status;
 
-/// A unary call on its way through the server.
+/// A unary call on its way through the server. `cancelled` is filled in at the call's end.
 typedef struct {
   grpc_call *call;
   gpr_timespec deadline;
@@ -90,12 +86,26 @@ typedef struct {
   int cancelled;
 } aviary_server_stream;
 
-/// Sends the response, where there is one, and the status. `with_close` also asks to hear of the call's end, in the same batch.
+/// Waits for the next call of a registered method, with its request.
+grpc_call_error aviary_server_request_call(grpc_server *server, void *method, aviary_server_call *call, grpc_completion_queue *queue,
+                                           void *tag);
+
+/// Waits for the call's end: its status is sent, or the client is gone.
+grpc_call_error aviary_server_receive_close(aviary_server_call *call, void *tag);
+
+/// Sends the response, where there is one, and the status. `with_close` also waits for the call's end, in the same batch.
 grpc_call_error aviary_server_reply(aviary_server_call *call, int with_close, void *tag);
 
-grpc_call_error aviary_server_receive_close(grpc_call *call, int *cancelled, void *tag);
-grpc_call_error aviary_server_send_initial_metadata(grpc_call *call, void *tag);
-grpc_call_error aviary_server_send_status(grpc_call *call, aviary_status *status, void *tag);
+/// Waits for the next call of a method that is not registered.
+grpc_call_error aviary_stream_request(grpc_server *server, aviary_server_stream *stream, grpc_completion_queue *queue, void *tag);
+
+grpc_call_error aviary_stream_receive_close(aviary_server_stream *stream, void *tag);
+grpc_call_error aviary_stream_send_initial_metadata(aviary_server_stream *stream, void *tag);
+/// The message comes in `received`, which is NULL where there are no more.
+grpc_call_error aviary_stream_receive_message(aviary_server_stream *stream, void *tag);
+/// Sends `sent`.
+grpc_call_error aviary_stream_send_message(aviary_server_stream *stream, void *tag);
+grpc_call_error aviary_stream_send_status(aviary_server_stream *stream, void *tag);
 
 // Client side
 
@@ -113,9 +123,11 @@ typedef struct {
 /// The whole of a unary call in one batch.
 grpc_call_error aviary_client_unary(aviary_client_call *call, void *tag);
 
-grpc_call_error aviary_client_send_initial_metadata(grpc_call *call, void *tag);
+grpc_call_error aviary_client_send_initial_metadata(aviary_client_call *call, void *tag);
 grpc_call_error aviary_client_receive_initial_metadata(aviary_client_call *call, void *tag);
+/// The message comes in `response`, which is NULL where there are no more.
+grpc_call_error aviary_client_receive_message(aviary_client_call *call, void *tag);
 grpc_call_error aviary_client_receive_status(aviary_client_call *call, void *tag);
-grpc_call_error aviary_client_send_close(grpc_call *call, void *tag);
+grpc_call_error aviary_client_send_close(aviary_client_call *call, void *tag);
 
 #endif

@@ -73,7 +73,7 @@ final class PeerConnection: Sendable {
             state.pending = 3
             mustStart(aviary_client_receive_status(memory.pointer, tag(.over)), "the wait for a link's end")
             mustStart(aviary_client_receive_initial_metadata(memory.pointer, tag(.answered)), "the wait for a link's answer")
-            mustStart(aviary_client_send_initial_metadata(call, tag(.opened)), "a link")
+            mustStart(aviary_client_send_initial_metadata(memory.pointer, tag(.opened)), "a link")
             let opening = makeSlice(FrameOpening(from: from))
             state.waitingBytes += aviary_slice_length(opening)
             state.waiting.append(opening)

@@ -28,9 +28,12 @@ struct CallStatus: Hashable {
         CallStatus(code: code, message: message, metadata: [Metadata(key: outcomeKey, value: notExecuted)])
     }
 
+    /// Longest message, in bytes: it travels in a header, and headers of 8 KiB are refused.
+    private static let messageBytes = 2_048
+
     init(_ error: ClientError) {
         code = grpc_status_code(Int32(error.code.rawValue))
-        message = error.message
+        message = String(decoding: error.message.utf8.prefix(Self.messageBytes), as: UTF8.self)
         metadata = [Metadata(key: Self.outcomeKey, value: error.mayHaveHappened ? Self.unknown : Self.notExecuted)]
         if let redirect = error.redirect { metadata.append(Metadata(key: Self.redirectKey, value: redirect.description)) }
     }

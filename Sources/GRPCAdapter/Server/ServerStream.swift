@@ -80,17 +80,16 @@ final class ServerStream {
 
     /// Starts to serve an accepted call. The initial metadata goes out at once: it tells the other side that somebody listens.
     func open() {
-        mustStart(
-            aviary_server_receive_close(memory.pointee.call, &memory.pointee.cancelled, tag(.closed)), "the wait for a stream's end")
+        mustStart(aviary_stream_receive_close(memory, tag(.closed)), "the wait for a stream's end")
         isWriting = true
-        mustStart(aviary_server_send_initial_metadata(memory.pointee.call, tag(.opened)), "the initial metadata")
+        mustStart(aviary_stream_send_initial_metadata(memory, tag(.opened)), "the initial metadata")
     }
 
     /// Asks for the next message. The network is read no further than that.
     func read() {
         guard !isReading, !isClosed, ending == nil else { return }
         isReading = true
-        mustStart(aviary_call_receive_message(memory.pointee.call, &memory.pointee.received, tag(.read)), "a read")
+        mustStart(aviary_stream_receive_message(memory, tag(.read)), "a read")
     }
 
     func write(_ bytes: [UInt8]) {
@@ -137,13 +136,12 @@ final class ServerStream {
         guard !isWriting, !isClosed, !isEnded else { return }
         if !outgoing.isEmpty {
             isWriting = true
-            let message = makeMessage(outgoing.removeFirst())
-            memory.pointee.sent = message
-            mustStart(aviary_call_send_message(memory.pointee.call, message, tag(.wrote)), "a message")
+            memory.pointee.sent = makeMessage(outgoing.removeFirst())
+            mustStart(aviary_stream_send_message(memory, tag(.wrote)), "a message")
         } else if let ending {
             isEnded = true
             memory.pointee.status = aviary_status(ending)
-            mustStart(aviary_server_send_status(memory.pointee.call, &memory.pointee.status, tag(.ended)), "a status")
+            mustStart(aviary_stream_send_status(memory, tag(.ended)), "a status")
         }
     }
 }

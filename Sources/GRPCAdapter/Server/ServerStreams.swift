@@ -87,10 +87,7 @@ final class ServerStreams: Sendable {
         if slot == state.streams.count { state.streams.append(nil) }
         let stream = ServerStream(slot: slot)
         state.streams[slot] = stream
-        let error = grpc_server_request_call(
-            server, &stream.memory.pointee.call, &stream.memory.pointee.details, &stream.memory.pointee.request_metadata, queue,
-            queue, stream.tag(.accepted))
-        mustStart(error, "the wait for a call")
+        mustStart(aviary_stream_request(server, stream.memory, queue, stream.tag(.accepted)), "the wait for a stream")
     }
 
     private func accepted(_ stream: ServerStream, _ state: inout State) {

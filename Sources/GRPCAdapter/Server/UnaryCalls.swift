@@ -64,10 +64,9 @@ final class UnaryCalls: Sendable {
 
     private func awaitCall(of method: UnaryMethod) {
         guard let (slot, memory) = table.withLock({ $0.awaitCall(of: method) }) else { return }
-        let error = grpc_server_request_registered_call(
-            server, registrations[method.rawValue], &memory.pointer.pointee.call, &memory.pointer.pointee.deadline,
-            &memory.pointer.pointee.request_metadata, &memory.pointer.pointee.request, queue, queue, tag(slot, .requested))
-        mustStart(error, "the wait for a call")
+        mustStart(
+            aviary_server_request_call(server, registrations[method.rawValue], memory.pointer, queue, tag(slot, .requested)),
+            "the wait for a call")
     }
 
     private func requested(_ slot: Int) {
@@ -89,9 +88,7 @@ final class UnaryCalls: Sendable {
             refuse(slot, memory, refusal.status)
         case .success(let request):
             // The node hears of the call only after this, so nobody else starts a batch on it meanwhile.
-            let call = memory.pointer.pointee.call
-            mustStart(
-                aviary_server_receive_close(call, &memory.pointer.pointee.cancelled, tag(slot, .closed)), "the wait for an end")
+            mustStart(aviary_server_receive_close(memory.pointer, tag(slot, .closed)), "the wait for a call's end")
             handlers.requested(request, id)
         }
     }
