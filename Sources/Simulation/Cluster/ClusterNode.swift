@@ -10,7 +10,7 @@ public struct ClusterNode: Node {
 
     /// One of the two is there. (Not an enum: a payload would be copied out and back at every step.)
     public private(set) var server: ServerNode?
-    public private(set) var data: DataNode?
+    public internal(set) var data: DataNode?
 
     public init(_ server: ServerNode) { self.server = server }
     public init(_ data: DataNode) { self.data = data }
@@ -24,5 +24,3 @@ public struct ClusterNode: Node {
         }
     }
 }
-
-public typealias ClusterWorld = World<ClusterNode>

@@ -6,7 +6,7 @@ import Wire
 extension ClusterRun {
     /// Safety, after every batch of a process.
     mutating func judge(_ process: Int) {
-        break_(mastery.look(world.zooKeeper))
+        if world.zooKeeper.committedCount > mastery.checked { break_(mastery.look(world.zooKeeper)) }
         guard case .data(let group) = roles[process], let status = world.dataStatus(process) else { return }
         let life = world.life(of: process)
         break_(
@@ -83,12 +83,14 @@ extension ClusterRun {
     }
 
     /// What is not yet as it should be; nil where all is.
-    private func missingAfterRecovery() -> String? {
+    private mutating func missingAfterRecovery() -> String? {
         if let down = roles.indices.first(where: { !world.isUp($0) }) { return "\(world.address(of: down)) is down" }
         if world.zooKeeper.committedData(at: Paths.master) == nil { return "there is no master" }
         for (group, name) in ClusterPlan.groupNames.prefix(plan.stores.count).enumerated() {
             let members = roles.indices.filter { roles[$0] == .data(group: group) }
-            guard members.contains(where: { world.isServing($0) }) else { return "group \(name) has no serving primary" }
+            var isServed = false
+            for process in members where world.isServing(process) { isServed = true }
+            guard isServed else { return "group \(name) has no serving primary" }
             guard let bytes = world.zooKeeper.committedData(at: Paths.config(ofGroup: name)), let config = GroupConfig(bytes) else {
                 return "group \(name) has no configuration"
             }
@@ -105,7 +107,7 @@ extension ClusterRun {
     }
 
     /// What differs between the stores of a group; nil where nothing does.
-    private func differenceOfReplicas() -> String? {
+    private mutating func differenceOfReplicas() -> String? {
         for group in plan.stores.indices {
             let members = roles.indices.filter { roles[$0] == .data(group: group) }
             let logs = members.map { LogImage(world.disk($0).visibleBytes(of: .log) ?? []) }
@@ -118,7 +120,8 @@ extension ClusterRun {
                 }
             }
             for history in histories {
-                let states = members.map { world.value(of: Array(history.name.utf8), at: $0) }
+                var states: [[UInt8]?] = []
+                for process in members { states.append(world.value(of: Array(history.name.utf8), at: process)) }
                 if let other = states.firstIndex(where: { $0 != states[0] }) {
                     return "\(history.name) differs between \(world.address(of: members[0])) and \(world.address(of: members[other]))"
                 }
@@ -126,28 +129,4 @@ extension ClusterRun {
         }
         return nil
     }
-}
-
-extension ClusterWorld {
-    struct DataStatus {
-        var isOpen: Bool
-        var isServing: Bool
-        var term: UInt64
-        var last: UInt64
-        var commit: UInt64
-        /// nil while the life is not registered.
-        var member: MemberID?
-    }
-
-    func dataStatus(_ process: Int) -> DataStatus? {
-        guard let data = processes[process].node?.data else { return nil }
-        let status = data.status(at: localTime(of: process))
-        return DataStatus(
-            isOpen: data.isOpen, isServing: status.leased, term: status.term, last: status.last.seq, commit: status.commit,
-            member: status.member.number == 0 ? nil : status.member)
-    }
-
-    func isServing(_ process: Int) -> Bool { processes[process].node?.data?.isServing(at: localTime(of: process)) ?? false }
-
-    func value(of key: [UInt8], at process: Int) -> [UInt8]? { processes[process].node?.data?.value(of: key) }
 }

@@ -5,7 +5,8 @@ import Machine
 
 /// Reads the ensemble's history: who made each version of the epoch, and who writes under it.
 struct MasteryOracle: Sendable {
-    private var checked = 0
+    /// How many transactions it has seen.
+    private(set) var checked = 0
     private var makers = SortedMap<Int32, Int64>()
     /// How often a master took office.
     private(set) var epochs = 0

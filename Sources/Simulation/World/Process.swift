@@ -10,10 +10,13 @@ import Machine
 // - be slow: events wait in its inbox, and it takes them in batches of any size.
 
 /// A place where a node lives, over all its lives.
+///
+/// The node itself is in `World.nodes`: a process is asked often, and must not be copied with its node for that.
 struct Process<N: Node>: Sendable {
     let address: Address
-    /// nil while it is down.
-    var node: N?
+    var isUp = false
+    /// Where its node is in `World.nodes`; nil until its first life.
+    var slot: Int?
     /// Counts its lives; plans for an earlier life are void.
     var life: UInt32 = 0
     var clock = Clock()

@@ -58,7 +58,7 @@ extension World {
         case .arrives:
             if network.isCut(from: client, to: call.process) {
                 agenda.plan(.call(id, .arrives), at: now + calling.length(.milliseconds(20)...(.milliseconds(200))))
-            } else if processes[call.process].node == nil {
+            } else if !processes[call.process].isUp {
                 agenda.plan(.call(id, .refused), at: now + network.latency(from: call.process, to: client))
             } else {
                 calls[id]!.place = .atProcess

@@ -31,7 +31,7 @@ extension World {
     }
 
     mutating func springTrap(_ process: Int) {
-        guard let kind = processes[process].trap, processes[process].node != nil, disks[process].hasSomethingToLose,
+        guard let kind = processes[process].trap, processes[process].isUp, disks[process].hasSomethingToLose,
             scheduling.chance(1, in: 3)
         else { return }
         processes[process].trap = nil

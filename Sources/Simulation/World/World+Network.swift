@@ -40,7 +40,7 @@ extension World {
     /// A connection attempt ends.
     mutating func openingEnded(_ slot: Int) {
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
-        guard processes[to].node != nil, !network.isCut(from: from, to: to), !network.isCut(from: to, to: from) else {
+        guard processes[to].isUp, !network.isCut(from: from, to: to), !network.isCut(from: to, to: from) else {
             counters.add(.connectionRefused)
             breakConnection(slot, keeping: 0, noticed: true)
             return
@@ -74,7 +74,7 @@ extension World {
         network.links[link].retryAt = now + network.options.backOff.draw(&network.random)
         let wasCurrent = network.links[link].connection == slot
         network.detach(slot, keeping: keeping)
-        guard wasCurrent, processes[from].node != nil else { return }
+        guard wasCurrent, processes[from].isUp else { return }
         if noticed {
             deliver(.linkDown(processes[to].address), to: from)
         } else {

@@ -3,9 +3,15 @@ import Machine
 extension World {
     /// Starts a process that is down: a new life of `node` on the disk that it finds.
     public mutating func start(_ process: Int, _ node: N) {
-        precondition(processes[process].node == nil, "a process has one life at a time")
+        precondition(!processes[process].isUp, "a process has one life at a time")
         processes[process].life += 1
-        processes[process].node = node
+        processes[process].isUp = true
+        if let slot = processes[process].slot {
+            nodes[slot] = node
+        } else {
+            processes[process].slot = nodes.count
+            nodes.append(node)
+        }
         // Instants of another life mean nothing: the clock may have been reset in between.
         processes[process].clock.offset = Int64(scheduling.below(1 << 40))
         if trace.isRecording { trace.tell(at: now, "\(name(process)) started, life \(processes[process].life)") }
@@ -15,7 +21,7 @@ extension World {
 
     /// Ends a life without warning: `kill -9`, or the loss of power, which takes unsynced bytes with it.
     public mutating func crash(_ process: Int, losingPower: Bool) {
-        precondition(processes[process].node != nil, "only a living process crashes")
+        precondition(processes[process].isUp, "only a living process crashes")
         if trace.isRecording { trace.tell(at: now, "\(name(process)) \(losingPower ? "lost power" : "was killed")") }
         trace.fold(at: now, 3, process) { $0.fold(losingPower ? 1 : 0 as UInt64) }
         end(process, losingPower: losingPower)
@@ -23,14 +29,14 @@ extension World {
 
     /// Power is lost while the process is down.
     public mutating func losePowerWhileDown(_ process: Int) {
-        precondition(processes[process].node == nil, "the process is down")
+        precondition(!processes[process].isUp, "the process is down")
         if trace.isRecording { trace.tell(at: now, "\(name(process)) lost power while down") }
         disks[process].losePower()
         takeMarks(process)
     }
 
     mutating func end(_ process: Int, losingPower: Bool) {
-        processes[process].node = nil
+        processes[process].isUp = false
         processes[process].inbox.removeAll()
         processes[process].timers.removeAll()
         processes[process].withheld = []
@@ -53,7 +59,7 @@ extension World {
 
     /// Stops a living process from running. `midBatch`: between its next step and the effects of that step.
     public mutating func pause(_ process: Int, for length: Nanoseconds, midBatch: Bool) {
-        guard processes[process].node != nil, !processes[process].isPaused else { return }
+        guard processes[process].isUp, !processes[process].isPaused else { return }
         trace.fold(at: now, 4, process) { $0.fold(length.count) }
         if midBatch {
             processes[process].pausesMidBatch = true
@@ -69,7 +75,7 @@ extension World {
     /// Lets a paused process run again: it acts on what it had decided, then sees everything that came meanwhile.
     public mutating func resume(_ process: Int) {
         processes[process].pausesMidBatch = false
-        guard processes[process].node != nil, processes[process].isPaused else { return }
+        guard processes[process].isUp, processes[process].isPaused else { return }
         if trace.isRecording { trace.tell(at: now, "\(name(process)) resumed") }
         processes[process].isPaused = false
         zooKeeper.setPaused(process, false, at: now)

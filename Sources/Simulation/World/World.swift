@@ -44,6 +44,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
     var agenda = Agenda<Happening>()
     var processes: [Process<N>]
+    /// The nodes of all processes that were ever started, each in its process's slot; of a down process, the last one.
+    var nodes: [N] = []
     var disks: [DiskModel]
     var network: NetworkModel<N.Message>
     public internal(set) var zooKeeper: ZooKeeperModel
@@ -83,19 +85,13 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     /// The endpoint of a client, for paths.
     public func endpoint(ofClient client: Int) -> Int { processes.count + client }
     public func address(of process: Int) -> Address { processes[process].address }
-    public func node(_ process: Int) -> N? { processes[process].node }
-    public func isUp(_ process: Int) -> Bool { processes[process].node != nil }
+    public func node(_ process: Int) -> N? { processes[process].isUp ? processes[process].slot.map { nodes[$0] } : nil }
+    public func isUp(_ process: Int) -> Bool { processes[process].isUp }
     public func isPaused(_ process: Int) -> Bool { processes[process].isPaused }
     public func life(of process: Int) -> UInt32 { processes[process].life }
     /// What the process's clock shows now.
     public func localTime(of process: Int) -> Instant { processes[process].clock.reading(at: now) }
     public func disk(_ process: Int) -> DiskModel { disks[process] }
-
-    /// Asks a node in place; nil where the process is down.
-    @inline(__always) public func withNode<Answer>(_ process: Int, _ ask: (N, Instant) -> Answer) -> Answer? {
-        guard let node = processes[process].node else { return nil }
-        return ask(node, localTime(of: process))
-    }
 
     func process(at address: Address) -> Int? {
         for index in processes.indices where processes[index].address.port == address.port && processes[index].address.host == address.host {
@@ -127,7 +123,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     }
 
     func isCurrent(_ process: Int32, _ life: UInt32) -> Bool {
-        processes[Int(process)].life == life && processes[Int(process)].node != nil
+        processes[Int(process)].life == life && processes[Int(process)].isUp
     }
 
     private mutating func happen(_ happening: Happening) {
@@ -164,7 +160,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
     /// Puts an event into a living process's inbox.
     mutating func deliver(_ event: NodeEvent<N.Message, N.Request>, to process: Int) {
-        guard processes[process].node != nil else { return }
+        guard processes[process].isUp else { return }
         processes[process].inbox.append(event)
         planBatch(process)
     }
@@ -183,12 +179,13 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         guard available > 0, !processes[process].isPaused else { return }
         let size = options.batchesAreRandom && available > 1 ? 1 + scheduling.below(available) : available
         let local = processes[process].clock.reading(at: now)
+        guard let slot = processes[process].slot else { return }
         for _ in 0..<size {
             guard let event = processes[process].inbox.popFirst() else { break }
             traceEvent(event, process)
-            processes[process].node!.step(event, at: local, into: &effects)
+            nodes[slot].step(event, at: local, into: &effects)
         }
-        processes[process].node!.step(.batchEnded, at: local, into: &effects)
+        nodes[slot].step(.batchEnded, at: local, into: &effects)
         steps += UInt64(size) + 1
         trace.fold(at: now, 1, process) { $0.fold(size) }
 

@@ -1,0 +1,57 @@
+import Machine
+import Nodes
+import Wire
+
+public typealias ClusterWorld = World<ClusterNode>
+
+/// What a data node shows to those who judge it.
+struct DataStatus: Sendable {
+    var isOpen: Bool
+    var isServing: Bool
+    var term: UInt64
+    /// The end of its log.
+    var last: UInt64
+    var commit: UInt64
+    /// nil while the life is not registered.
+    var member: MemberID?
+}
+
+// Asking after every step must not cost more than stepping: the methods are `mutating` although they change nothing, because
+// only so a node is reached inside its process; through a getter the whole of it would be copied.
+
+extension ClusterWorld {
+    mutating func dataStatus(_ process: Int) -> DataStatus? {
+        guard let slot = slotOfLiving(process) else { return nil }
+        let now = localTime(of: process)
+        return nodes[slot].askData { $0.judged(at: now) }
+    }
+
+    mutating func isServing(_ process: Int) -> Bool {
+        guard let slot = slotOfLiving(process) else { return false }
+        let now = localTime(of: process)
+        return nodes[slot].askData { $0.isServing(at: now) } ?? false
+    }
+
+    mutating func value(of key: [UInt8], at process: Int) -> [UInt8]? {
+        guard let slot = slotOfLiving(process) else { return nil }
+        return nodes[slot].askData { $0.value(of: key) } ?? nil
+    }
+
+    private func slotOfLiving(_ process: Int) -> Int? { processes[process].isUp ? processes[process].slot : nil }
+}
+
+extension ClusterNode {
+    fileprivate mutating func askData<Answer>(_ ask: (inout DataNode) -> Answer) -> Answer? {
+        guard data != nil else { return nil }
+        return ask(&data!)
+    }
+}
+
+extension DataNode {
+    fileprivate mutating func judged(at now: Instant) -> DataStatus {
+        let status = status(at: now)
+        return DataStatus(
+            isOpen: isOpen, isServing: status.leased, term: status.term, last: status.last.seq, commit: status.commit,
+            member: status.member.number == 0 ? nil : status.member)
+    }
+}
