@@ -1,3 +1,4 @@
+import Dispatch
 import FileAdapter
 import GRPCAdapter
 import Logging
@@ -98,8 +99,7 @@ where N.Message == PeerMessage, N.Request == ClientRequest, N.Reply == ClientRep
             adapters.server.setServing(true)
             let reason = loop.run()
             adapters.server.setServing(false)
-            adapters.shutDown(grace: .seconds(1))
-            frontDoor.close()
+            close()
             end(reason)
         }
     }
@@ -110,7 +110,7 @@ where N.Message == PeerMessage, N.Request == ClientRequest, N.Reply == ClientRep
         mailbox.post(.shutdownRequested)
     }
 
-    /// Begins the node's life where it has not begun, and waits for its end: everything is closed, every thread of it done.
+    /// Begins the node's life where it has not begun, and waits for its end: everything is closed, or has had its time to be.
     public func run() async -> Halt {
         start()
         return await withCheckedContinuation { continuation in
@@ -124,6 +124,20 @@ where N.Message == PeerMessage, N.Request == ClientRequest, N.Reply == ClientRep
                 }
             }
             if let ended { continuation.resume(returning: ended) }
+        }
+    }
+
+    /// Closes everything, but does not wait for ever: a disk that hangs must not keep a node from its end.
+    private func close() {
+        let closed = DispatchSemaphore(value: 0)
+        startThread(name: "aviary-close") { [self] in
+            adapters.shutDown(grace: .seconds(1))
+            frontDoor.close()
+            closed.signal()
+        }
+        let patience = max(shutdownPatience, .seconds(1))
+        if closed.wait(timeout: .now() + .nanoseconds(Int(patience.count))) == .timedOut {
+            adapters.logger.warning("the connections and files could not be closed in time")
         }
     }
 
