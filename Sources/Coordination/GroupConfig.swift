@@ -43,6 +43,8 @@ public struct GroupConfig: Hashable, Sendable {
                 primary = MemberID(value)
                 if primary == nil { return nil }
             }
+            // A primary is always in its own in-sync set; whoever wrote this was not Aviary.
+            if let primary, !inSync.contains(primary) { return nil }
             let term = try text.number("term")
             guard term <= Self.highestTerm else { return nil }
             self.init(lineage: Lineage(try text.name("lineage")), term: term, primary: primary, inSync: inSync)

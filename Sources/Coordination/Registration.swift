@@ -179,7 +179,7 @@ extension Registration {
     private mutating func prepared(_ next: Int, _ reply: CoordinationReply, at now: Instant, into sink: inout Sink) {
         switch reply {
         case .created, .failed(.nodeExists, _):
-            state = next + 1 < place.parents.count ? .preparing(next: next + 1) : .locking
+            state = next + 1 < place.parents.count ? .preparing(next: next + 1) : startOver
         case .failed(let error, _) where !error.isOutcomeUnknown:
             // NONODE means that somebody deletes what we create, or that the chroot of the connect string is not there.
             report("cannot create \(place.parents[next].path) in ZooKeeper: \(error)", into: &sink)

@@ -56,7 +56,15 @@ public struct Follower: Sendable {
     public mutating func received(
         _ append: Append, from address: Address, store: inout LogStore, now: Instant, into effects: inout Sink
     ) -> Verdict {
-        guard append.group == group, append.to == me.number, append.from != me, isWellFormed(append) else { return .dropped }
+        guard append.group == group, append.to == me.number, append.from != me, isWellFormed(append, store) else { return .dropped }
+        // Before anything about terms: those of different histories cannot be compared.
+        if let other = otherHistory(append, store) {
+            reply(
+                to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .otherLineage(other),
+                into: &effects
+            )
+            return .dropped
+        }
         guard append.term >= store.adoptedTerm else {
             reply(to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .olderTerm, into: &effects)
             return .dropped
@@ -68,20 +76,6 @@ public struct Follower: Sendable {
             )
             return .dropped
         }
-        if let own = store.lineage, own != append.lineage {
-            reply(
-                to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .otherLineage(own), into: &effects
-            )
-            return .dropped
-        }
-        if store.lineage == nil, store.last.seq > 0 {
-            // Imported data under no lineage: it is nobody's history but its own, and is never overwritten.
-            reply(
-                to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .otherLineage(Lineage("")),
-                into: &effects
-            )
-            return .dropped
-        }
         if primary?.term != append.term {
             // While the log is being rewritten nothing can be made durable, a term neither; the primary tries again.
             guard !store.isRewriting else { return .dropped }
@@ -90,6 +84,13 @@ public struct Follower: Sendable {
         primary?.address = address
         heardAt = now
         return take(append, store: &store, into: &effects)
+    }
+
+    /// The store's own history where it is not the sender's; imported data is nobody's history but its own, and is never
+    /// overwritten.
+    private func otherHistory(_ append: Append, _ store: LogStore) -> Lineage? {
+        if let own = store.lineage { return own == append.lineage ? nil : own }
+        return store.last.seq > 0 ? Lineage("") : nil
     }
 
     /// A higher term begins: durably, before anything else of it.
@@ -170,13 +171,14 @@ public struct Follower: Sendable {
     }
 
     /// Bytes from a peer are outside input: entries must follow each other, and no term may run ahead of the sender's.
-    private func isWellFormed(_ append: Append) -> Bool {
+    private func isWellFormed(_ append: Append, _ store: LogStore) -> Bool {
         guard append.term > 0, append.previous.term <= append.term, append.lease.count >= 0,
             append.lease <= .seconds(60), (append.previous.seq == 0) == (append.previous == .zero)
         else { return false }
         var before = append.previous
         for entry in append.entries {
-            guard entry.position.seq == before.seq &+ 1, entry.position.term >= before.term, entry.position.term <= append.term
+            guard entry.position.seq == before.seq &+ 1, entry.position.term >= before.term, entry.position.term <= append.term,
+                store.fits(entry.operation)
             else { return false }
             before = entry.position
         }

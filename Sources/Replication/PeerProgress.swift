@@ -15,6 +15,10 @@ struct PeerProgress: Hashable, Sendable {
     var acked: UInt64 = 0
     /// When it last accepted something, or when it came to be known.
     var heardAt: Instant
+    /// When it last acked something new, or had nothing to ack. A store whose disk hangs still answers heartbeats.
+    var movedAt: Instant
+    /// The common point that it told of in this term: below that it is never cut.
+    var common: UInt64 = 0
     /// When the newest message that it accepted was sent, by this node's clock: its promise runs from there.
     var promisedFrom: Instant?
     /// A learner that commits already wait for.
@@ -37,6 +41,7 @@ struct PeerProgress: Hashable, Sendable {
         self.address = address
         self.next = next
         heardAt = now
+        movedAt = now
     }
 
     mutating func sent(through last: UInt64, bytes: Int) {
@@ -47,6 +52,7 @@ struct PeerProgress: Hashable, Sendable {
 
     mutating func accepted(verified: UInt64, sentAt: Instant, now: Instant) {
         heardAt = now
+        if verified > acked || underWay.isEmpty { movedAt = now }
         isMatched = true
         promisedFrom = max(promisedFrom ?? sentAt, sentAt)
         acked = max(acked, verified)
@@ -57,9 +63,15 @@ struct PeerProgress: Hashable, Sendable {
         next = max(next, acked + 1)
     }
 
+    /// It takes nothing for now: what is common is asked for again, with the next heartbeat.
+    mutating func becameBusy(end: UInt64) {
+        isMatched = false
+        rewind(to: end)
+    }
+
     /// What was sent after `position` may be lost: send it again.
     mutating func rewind(to position: UInt64) {
-        next = max(position, acked) + 1
+        next = max(position, acked, common) + 1
         underWay.removeAll()
         bytesUnderWay = 0
         reading = nil

@@ -21,7 +21,7 @@ extension Primary {
             guard member != me else { return false }
             guard registered.contains(member.number) else { return true }
             guard let peer = peers[member.number], peer.member == member else {
-                return now - began > options.replicationTimeout
+                return now - listeningSince > options.replicationTimeout
             }
             return peer.isAlien || isSilent(peer, now: now)
         }
@@ -31,7 +31,7 @@ extension Primary {
     }
 
     private func isSilent(_ peer: PeerProgress, now: Instant) -> Bool {
-        now - max(peer.heardAt, began) > options.replicationTimeout
+        now - max(min(peer.heardAt, peer.movedAt), listeningSince) > options.replicationTimeout
     }
 
     private mutating func shrink(away lost: [MemberID], into effects: inout Sink) {
@@ -48,19 +48,22 @@ extension Primary {
     }
 
     private mutating func grow(store: LogStore, now: Instant, into effects: inout Sink) {
+        if let refusedAt, now - refusedAt < options.replicationTimeout { return }
         for index in peers.keys.indices {
             let peer = peers.values[index]
-            guard peer.isMatched, !peer.isAlien, !writer.config.inSync.contains(peer.member), !isSilent(peer, now: now)
+            let others = writer.config.inSync.filter { $0.store != peer.member.store }
+            guard peer.isMatched, !peer.isAlien, !writer.config.inSync.contains(peer.member), !isSilent(peer, now: now),
+                others.count < GroupConfig.mostInSync
             else { continue }
-            if !peer.isJoining, peer.acked > 0, peer.acked + options.joinDistance >= store.last.seq {
-                peers.update(at: index) { $0.isJoining = true }
-            }
+            // Level is also who has been sent all that there was when messages last left: under load the last entries are
+            // always under way.
+            let isLevel = peer.acked + options.joinDistance >= store.last.seq || (peer.next > sentEnd && peer.reading == nil)
+            if !peer.isJoining, peer.acked > 0, isLevel { peers.update(at: index) { $0.isJoining = true } }
             // Commits wait for it by now: what it has acked at least up to the commit mark it will not fall behind.
             guard peers.values[index].isJoining, peer.acked >= store.commit else { continue }
             var next = writer.config
             // Another life of the same store has no place beside it.
-            next.inSync.removeAll { $0.store == peer.member.store }
-            next.inSync.append(peer.member)
+            next.inSync = others + [peer.member]
             effects.log(
                 .notice, "growing the in-sync set",
                 [LogField("group", group), LogField("term", term), LogField("by", peer.member.number), LogField("acked", peer.acked)]
@@ -69,11 +72,12 @@ extension Primary {
         }
     }
 
-    mutating func conclude(_ outcome: ConfigWriter.Outcome, into effects: inout Sink) -> Verdict? {
+    mutating func conclude(_ outcome: ConfigWriter.Outcome, now: Instant, into effects: inout Sink) -> Verdict? {
         switch outcome {
         case .deposed(let reason):
             return .deposed(reason)
         case .refused:
+            refusedAt = now
             for index in peers.keys.indices { peers.update(at: index) { $0.isJoining = false } }
             return nil
         case .decided(let config, let version):

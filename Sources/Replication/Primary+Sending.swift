@@ -13,6 +13,7 @@ extension Primary {
             if heartbeatDue, !spoke { send([], toPeerAt: index, store: store, now: now, into: &effects) }
         }
         heartbeatDue = false
+        sentEnd = store.last.seq
     }
 
     /// Sends what the window allows. Returns whether anything was sent.

@@ -50,6 +50,14 @@ public struct Primary: Sendable {
     var writer: ConfigWriter
     /// When this primary began: members that were never heard are given the replication timeout from here.
     let began: Instant
+    /// The end of the last batch. After a long pause of this node nobody else is to blame for not having answered.
+    var lastBatch: Instant
+    /// From when on others have had a chance to answer.
+    var listeningSince: Instant
+    /// The end of the log when messages last left.
+    var sentEnd: UInt64 = 0
+    /// When ZooKeeper last refused a config change for good: the next waits a little.
+    var refusedAt: Instant?
     /// Whether the heartbeat of this tick is still to be sent.
     var heartbeatDue = true
 
@@ -67,6 +75,8 @@ public struct Primary: Sendable {
         lineage = config.lineage
         writer = ConfigWriter(group: group, me: me, config: config, version: version, port: port)
         began = now
+        lastBatch = now
+        listeningSince = now
         if store.lineage == nil { store.set(lineage: config.lineage) }
         if store.adoptedTerm < config.term { store.adopt(term: config.term) }
         office = .adopting(mark: store.writeMark)
@@ -112,11 +122,12 @@ public struct Primary: Sendable {
             let common = CommonPoint.of(own: store.runs, other: runs)
             peers.update(reply.from.number) {
                 $0.isMatched = true
+                $0.common = max($0.common, common.seq)
                 $0.rewind(to: common.seq)
             }
         case .busy:
             guard reply.term == term else { return nil }
-            peers.update(reply.from.number) { $0.rewind(to: $0.acked) }
+            peers.update(reply.from.number) { $0.becameBusy(end: store.last.seq) }
         case .otherLineage(let other):
             let toldBefore = peers.update(reply.from.number) { peer in
                 defer { peer.isAlien = true }
@@ -153,18 +164,21 @@ public struct Primary: Sendable {
     public mutating func heartbeat() { heartbeatDue = true }
 
     /// A watch showed the group's config.
-    public mutating func observed(_ config: GroupConfig, version: Int32, into effects: inout Sink) -> Verdict? {
+    public mutating func observed(
+        _ config: GroupConfig, version: Int32, now: Instant, into effects: inout Sink
+    ) -> Verdict? {
         guard let outcome = writer.observed(config, version: version) else { return nil }
-        return conclude(outcome, into: &effects)
+        return conclude(outcome, now: now, into: &effects)
     }
 
+    /// The session is connected (again): a config write that waits for that goes on.
     public mutating func reconnected(into effects: inout Sink) { writer.reconnected(into: &effects) }
 
     public mutating func coordinated(
-        _ id: CoordinationID, _ reply: CoordinationReply, into effects: inout Sink
+        _ id: CoordinationID, _ reply: CoordinationReply, now: Instant, into effects: inout Sink
     ) -> Verdict? {
         guard let outcome = writer.replied(id, reply, into: &effects) else { return nil }
-        return conclude(outcome, into: &effects)
+        return conclude(outcome, now: now, into: &effects)
     }
 
     // MARK: The end of a batch
@@ -174,6 +188,8 @@ public struct Primary: Sendable {
     public mutating func batchEnded(
         store: inout LogStore, promise: Promise, now: Instant, into effects: inout Sink
     ) -> [LogStore.Applied] {
+        if now - lastBatch > options.replicationTimeout / 2 { listeningSince = now }
+        lastBatch = now
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
         let applied = advanceCommit(store: &store)
         enterOffice(store: &store, promise: promise, now: now, into: &effects)

@@ -110,7 +110,11 @@ struct Recovery: Sendable {
             case .control(let line): absorb(line)
             case .contradiction(let what): refuse(contradiction: what)
             case .wrong:
-                guard let version = scanner.version else { return }
+                guard let version = scanner.version else {
+                    // A torn header is shorter than this; what goes on is somebody else's file, or a damaged header.
+                    if beginning.count > LogFormat.headerCount { refusal = foreign }
+                    return
+                }
                 aftermath = Aftermath(version: version, chain: scanner.chain, lineLimit: lineLimit)
                 aftermath?.absorb(scanner.remaining)
                 return

@@ -135,6 +135,22 @@ struct FollowerTests {
         #expect(disk.store.adoptedTerm == 0)
     }
 
+    @Test mutating func termsOfDifferentHistoriesAreNotCompared() {
+        disk.store.set(lineage: Lineage("mine"))
+        disk.store.adopt(term: 20)
+        disk.flush()
+        disk.sync()
+        _ = receive(append(term: 1, after: .zero))
+        #expect(endBatch().map(\.outcome) == [.otherLineage(Lineage("mine"))], "not olderTerm, which would depose the sender")
+    }
+
+    @Test mutating func anEntryThatNoLogTakesIsDropped() {
+        let huge = Entry(
+            position: Position(term: 1, seq: 1), operation: .put(key: [UInt8](repeating: 1, count: 1 << 20), value: [])
+        )
+        #expect(receive(append(term: 1, after: .zero, [huge])) == .dropped)
+    }
+
     @Test mutating func anAckIsAPromise() {
         now = .zero + .seconds(10)
         _ = receive(append(term: 1, after: .zero))

@@ -143,7 +143,7 @@ struct PrimaryTests {
         #expect(!primary.leaseHolds(at: now + .milliseconds(500)))
         let (id, config) = try #require(configWrites(effects).first)
         #expect(config.inSync == [PrimaryTests.me])
-        _ = primary.coordinated(id, .multi([.checked, .set(Stat(version: 4))]), into: &disk.sink)
+        _ = primary.coordinated(id, .multi([.checked, .set(Stat(version: 4))]), now: now, into: &disk.sink)
         endBatch()
         #expect(disk.store.commit == 2)
         #expect(primary.leaseHolds(at: now + .seconds(1000)), "alone no lease is needed")
@@ -151,10 +151,53 @@ struct PrimaryTests {
 
     @Test mutating func aSilentStandbyIsShrunkAway() {
         takeOffice()
-        now = now + PrimaryTests.options.replicationTimeout
-        #expect(configWrites(endBatch()).isEmpty)
+        for _ in 0..<15 {
+            now = now + .milliseconds(100)
+            primary.heartbeat()
+            #expect(configWrites(endBatch()).isEmpty)
+        }
         now = now + .milliseconds(1)
         #expect(configWrites(endBatch()).map(\.1.inSync) == [[PrimaryTests.me]])
+    }
+
+    @Test mutating func aStandbyWhoseDiskHangsIsShrunkAwayThoughItAnswers() {
+        takeOffice()
+        write(2)
+        var shrunk: [[MemberID]] = []
+        for _ in 0..<17 {
+            now = now + .milliseconds(100)
+            primary.heartbeat()
+            shrunk += configWrites(endBatch()).map(\.1.inSync)
+            disk.sync()
+            ack(1)
+        }
+        #expect(shrunk == [[PrimaryTests.me]])
+    }
+
+    @Test mutating func afterAPauseOfItsOwnItListensBeforeItJudges() {
+        takeOffice()
+        now = now + .seconds(30)
+        #expect(configWrites(endBatch()).isEmpty, "nobody was asked while it stood still")
+        now = now + .milliseconds(100)
+        ack(1)
+        #expect(configWrites(endBatch()).isEmpty)
+    }
+
+    @Test mutating func aBusyStoreIsAskedAgainInsteadOfSentTheWholeLog() {
+        takeOffice()
+        write(2)
+        endBatch()
+        let busy = AppendReply(
+            group: "g", term: 4, from: PrimaryTests.standby, verified: 0, echo: now.nanoseconds, outcome: .busy
+        )
+        _ = primary.replied(busy, store: disk.store, now: now, into: &disk.sink)
+        primary.heartbeat()
+        let appends = endBatch().compactMap { effect -> Append? in
+            guard case .send(.append(let append), _) = effect else { return nil }
+            return append
+        }
+        #expect(appends.map(\.entries.count) == [0])
+        #expect(appends.first?.previous.seq == 2)
     }
 
     @Test mutating func aLearnerCountsBeforeItGrowsAndGrowsWhenLevel() throws {

@@ -9,7 +9,7 @@ extension DataNode {
     mutating func coordinated(_ event: CoordinationEvent, now: Instant, into effects: inout Sink) {
         let change = session.step(event, at: now, into: &effects)
         switch change {
-        case .expired: leave("the ZooKeeper session expired", into: &effects)
+        case .expired: leave("the ZooKeeper session expired", now: now, into: &effects)
         case .closed:
             if phase == .closing {
                 phase = .ended
@@ -31,7 +31,9 @@ extension DataNode {
         }
         if viewChanged { evaluate(now: now, into: &effects) }
         guard case .reply(let id, let reply) = event.kind, event.session == session.token else { return }
-        if let verdict = primary?.coordinated(id, reply, into: &effects) { conclude(verdict, into: &effects) }
+        if let verdict = primary?.coordinated(id, reply, now: now, into: &effects) {
+            conclude(verdict, now: now, into: &effects)
+        }
         if gate.replied(id, reply, into: &effects) { ringView.refresh(session: session, at: now, into: &effects) }
     }
 

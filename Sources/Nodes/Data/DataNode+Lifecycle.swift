@@ -20,7 +20,7 @@ extension DataNode {
             case .refused(let reason):
                 phase = .ended
                 effects.append(.halt(.refused(reason)))
-            case .failed(let reason): stop(reason, into: &effects)
+            case .failed(let reason): stop(reason, now: now, into: &effects)
             case .synced: break  // The batch's end looks at the durable marks.
             case .truncated: evaluate(now: now, into: &effects)
             case .entriesRead(let ticket, let entries):
@@ -37,8 +37,8 @@ extension DataNode {
     }
 
     /// The node must not go on: one line for the operator, and the end. A supervisor starts it again.
-    mutating func stop(_ reason: String, into effects: inout Sink) {
-        stepDown("the node must stop", into: &effects)
+    mutating func stop(_ reason: String, now: Instant, into effects: inout Sink) {
+        stepDown("the node must stop", now: now, into: &effects)
         phase = .ended
         effects.append(.halt(.broken(reason)))
     }
@@ -63,7 +63,7 @@ extension DataNode {
         switch phase {
         case .draining:
             phase = .closing
-            leave("the node is shutting down", into: &effects)
+            leave("the node is shutting down", now: now, into: &effects)
             effects.append(.setTimer(Timer.drain, at: now + options.drainTime))
             if store.isRewriting {
                 // The log is left as a crash would leave it, which opening knows how to take.

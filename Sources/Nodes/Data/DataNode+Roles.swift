@@ -19,7 +19,7 @@ extension DataNode {
         if config.primary == MemberID(store: store.store, number: number) {
             serve(config, as: number, now: now, into: &effects)
         } else {
-            if primary != nil { stepDown("config names another primary in term \(config.term)", into: &effects) }
+            if primary != nil { stepDown("config names another primary in term \(config.term)", now: now, into: &effects) }
             if store.lineage == config.lineage, config.term > store.adoptedTerm, !store.isRewriting {
                 store.adopt(term: config.term)
             }
@@ -29,8 +29,8 @@ extension DataNode {
     private mutating func serve(_ config: GroupConfig, as number: UInt64, now: Instant, into effects: inout Sink) {
         if primary != nil {
             primary?.registered(view.registered, view.members, store: store, now: now)
-            if let verdict = primary?.observed(config, version: view.configVersion, into: &effects) {
-                conclude(verdict, into: &effects)
+            if let verdict = primary?.observed(config, version: view.configVersion, now: now, into: &effects) {
+                conclude(verdict, now: now, into: &effects)
             }
             return
         }
@@ -59,14 +59,14 @@ extension DataNode {
         effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
     }
 
-    mutating func conclude(_ verdict: Primary.Verdict, into effects: inout Sink) {
+    mutating func conclude(_ verdict: Primary.Verdict, now: Instant, into effects: inout Sink) {
         switch verdict {
-        case .deposed(let reason): stepDown(reason, into: &effects)
+        case .deposed(let reason): stepDown(reason, now: now, into: &effects)
         }
     }
 
     /// Ends this life's primary. What it had appended may still come to be; it says so to everyone who waits.
-    mutating func stepDown(_ reason: String, into effects: inout Sink) {
+    mutating func stepDown(_ reason: String, now: Instant, into effects: inout Sink) {
         guard let primary else { return }
         effects.log(
             .warning, "stepping down as primary",
@@ -76,20 +76,37 @@ extension DataNode {
         configPort = primary.port
         self.primary = nil
         effects.append(.cancelTimer(Timer.heartbeat))
+        effects.append(.setTimer(Timer.resignation, at: now + options.replication.replicationTimeout))
         pending.failAll("group \(group): the primary of term \(endedTerm) stepped down", into: &effects)
         gate.failAll(before: nil, "group \(group): the primary of term \(endedTerm) stepped down", into: &effects)
+    }
+
+    /// A life that has stepped down does not serve that term again. Where config goes on naming it, nobody would replace it,
+    /// because it is registered: so it takes its registration back, and comes again as a new life.
+    mutating func resignIfStuck(now: Instant, into effects: inout Sink) {
+        guard phase == .running, primary == nil, let number, let config = view.config,
+            config.primary == MemberID(store: store.store, number: number), config.term <= endedTerm
+        else { return }
+        effects.append(.setTimer(Timer.resignation, at: now + options.replication.replicationTimeout))
+        guard view.isCurrent(session) else { return }
+        effects.log(
+            .warning, "stepped down in a term that config still gives to this node, giving up the registration",
+            [LogField("group", group), LogField("term", config.term), LogField("number", number)]
+        )
+        configPort.session = session.token
+        configPort.request(.delete(path: Paths.member(number, ofGroup: group), version: -1), into: &effects)
     }
 
     /// Somebody proved this life gone while it lives: it is nobody now, and registers as a new life.
     private mutating func registrationVanished(now: Instant, into effects: inout Sink) {
         effects.log(.warning, "registration is gone, registering anew", [LogField("group", group), LogField("number", number ?? 0)])
-        leave("its registration is gone", into: &effects)
+        leave("its registration is gone", now: now, into: &effects)
         register(now: now, into: &effects)
     }
 
     /// This life's registration is void.
-    mutating func leave(_ reason: String, into effects: inout Sink) {
-        stepDown(reason, into: &effects)
+    mutating func leave(_ reason: String, now: Instant, into effects: inout Sink) {
+        stepDown(reason, now: now, into: &effects)
         number = nil
         wasSeen = false
         follower = nil
@@ -99,12 +116,14 @@ extension DataNode {
         guard phase == .running, store.isOpen, follower != nil else { return }
         if let primary {
             if append.term == primary.term { return }
-            if append.term > primary.term, append.group == group, append.to == number {
-                stepDown("\(append.from) is primary of term \(append.term)", into: &effects)
+            if append.term > primary.term, append.group == group, append.to == number, append.lineage == store.lineage,
+                append.from.store != store.store
+            {
+                stepDown("\(append.from) is primary of term \(append.term)", now: now, into: &effects)
             }
         }
         switch follower?.received(append, from: sender, store: &store, now: now, into: &effects) {
-        case .broken(let reason): stop("group \(group): \(reason)", into: &effects)
+        case .broken(let reason): stop("group \(group): \(reason)", now: now, into: &effects)
         case .taken, .dropped, nil: break
         }
     }

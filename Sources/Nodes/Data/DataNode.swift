@@ -45,6 +45,7 @@ public struct DataNode: Node {
         static let heartbeat = TimerID(purpose: 3)
         static let promise = TimerID(purpose: 4)
         static let drain = TimerID(purpose: 5)
+        static let resignation = TimerID(purpose: 6)
     }
 
     let group: String
@@ -113,7 +114,9 @@ public struct DataNode: Node {
         switch message {
         case .append(let append): appendReceived(append, from: sender, now: now, into: &effects)
         case .appendReply(let reply):
-            if let verdict = primary?.replied(reply, store: store, now: now, into: &effects) { conclude(verdict, into: &effects) }
+            if let verdict = primary?.replied(reply, store: store, now: now, into: &effects) {
+                conclude(verdict, now: now, into: &effects)
+            }
         case .forward(let id, let request):
             take(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
         case .statusQuery(let id): effects.append(.send(.statusReply(id: id, status(at: now)), to: sender))
@@ -126,11 +129,13 @@ public struct DataNode: Node {
         case Timer.heartbeat:
             guard primary != nil else { return }
             primary?.heartbeat()
+            if session.isConnected { primary?.reconnected(into: &effects) }
             gate.tick()
             pending.failReads(before: now - options.readPatience, group: group, into: &effects)
             gate.failAll(before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
             effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
         case Timer.promise: break  // The batch's end looks at the promise.
+        case Timer.resignation: resignIfStuck(now: now, into: &effects)
         case Timer.drain: drainEnded(now: now, into: &effects)
         case Timer.session: session.timerFired(timer, at: now, into: &effects)
         default: coordinationTimerFired(timer, now: now, into: &effects)

@@ -153,11 +153,15 @@ struct RingGate: Sendable {
 
     /// Nothing that waits here has been executed.
     mutating func failAll(before instant: Instant?, _ reason: String, into effects: inout Sink) {
-        // Its count of reads is not right any more; a late reply finds no one.
-        if case .checking = proof { proof = nil }
+        var removed = 0
         while let first = waiting.first, instant.map({ first.arrived < $0 }) ?? true {
             waiting.removeFirst()
+            removed += 1
             first.origin.fail(.unavailable, "\(reason); nothing was done", into: &effects)
+        }
+        // Those that went were the first of those that it counts.
+        if removed > 0, case .checking(let id, let reads) = proof {
+            proof = reads > removed ? .checking(id, reads: reads - removed) : nil
         }
     }
 }
