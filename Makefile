@@ -3,7 +3,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help run test setup build format lint protos sweep planted clean
 
-SWIFT_SOURCES := Package.swift Sources Tests SimTests
+# Everything but generated code.
+SWIFT_SOURCES := Package.swift $(filter-out Sources/AviaryProtos,$(wildcard Sources/*)) Tests SimTests
 SEEDS ?= 1..1000
 
 help: ## show this
