@@ -74,6 +74,24 @@ import Wire
         }
     }
 
+    /// A load generator that starts the next request when one fails.
+    @Test func failuresDoNotPileUpOnTheStack() throws {
+        let (listener, port) = listenOnLoopback()
+        close(listener)
+        let client = KVClient(servers: [Address(host: "127.0.0.1", port: port)])
+        let failures = Recorder<ClientError.Code>()
+        @Sendable func next() {
+            client.start(.put(key: [1], value: []), timeout: patience) { result in
+                if case .failure(let error) = result { failures.append(error.code) }
+                if failures.all.count < 2_000 { next() }
+            }
+        }
+        next()
+        #expect(failures.wait { $0.count == 2_000 })
+        #expect(Set(failures.all) == [.unavailable])
+        client.shutDown()
+    }
+
     @Test func aServerThatNeverSpeaksDidNothing() throws {
         let (listener, port) = listenOnLoopback()
         defer { close(listener) }

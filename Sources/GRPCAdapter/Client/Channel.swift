@@ -37,8 +37,9 @@ final class Channel: Sendable {
         case failed
     }
 
-    /// Lets `tag` come from the queue when the state is no longer this one, or at the deadline.
-    func watch(_ state: grpc_connectivity_state, until deadline: gpr_timespec, _ queue: CompletionQueue, _ tag: Tag) {
-        grpc_channel_watch_connectivity_state(handle, state, deadline, queue.handle, tag.pointer)
+    /// Lets `tag` come from the queue when the state is no longer this one, or at the deadline; for nil, at once.
+    func watch(_ state: grpc_connectivity_state?, until deadline: gpr_timespec, _ queue: CompletionQueue, _ tag: Tag) {
+        // A channel that lives is never shut down, so this differs from its state whatever that is.
+        grpc_channel_watch_connectivity_state(handle, state ?? GRPC_CHANNEL_SHUTDOWN, deadline, queue.handle, tag.pointer)
     }
 }

@@ -41,8 +41,8 @@ public final class KVClient: Sendable {
     ///
     /// - Parameters:
     ///   - timeout: how long to wait in all, over every server tried. The server hears of it and may use it.
-    ///   - completion: called exactly once, on the client's thread, or on the caller's where the request cannot even begin. It
-    ///     must not block; it may start further requests.
+    ///   - completion: called exactly once, on the client's thread; on the caller's, before this returns, only where the client has
+    ///     `callsInFlight` requests or is shut down. It must not block; it may start further requests.
     /// - Returns: what `cancel` takes.
     @discardableResult
     public func start(

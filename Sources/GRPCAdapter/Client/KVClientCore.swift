@@ -91,11 +91,15 @@ final class KVClientCore: Sendable {
         if channels[attempt.server].isConnected {
             call(attempt, slot, memory)
         } else if table.withLock({ $0.wait(slot, for: attempt.server) }) {
-            watch(attempt.server)
+            // The queue's thread goes on: a caller that starts the next request when one fails must not do so ever deeper in its own
+            // stack.
+            channels[attempt.server].watch(nil, until: aviary_deadline_after(0), queue, watchTag(attempt.server))
         }
     }
 
-    /// Looks after the requests that wait for a server's connection. One thread at a time does, for each server.
+    private func watchTag(_ server: Int) -> Tag { Tag(slot: server, batch: Batch.watch.rawValue) }
+
+    /// Looks after the requests that wait for a server's connection. Runs on the queue's thread.
     private func watch(_ server: Int) {
         switch channels[server].connect() {
         case .connected:
@@ -110,7 +114,7 @@ final class KVClientCore: Sendable {
             for slot in late { unsent(slot, "no connection in time") }
             guard let earliest else { return }
             let deadline = gpr_time_min(earliest, aviary_deadline_after(Self.watchInterval.count))
-            channels[server].watch(state, until: deadline, queue, Tag(slot: server, batch: Batch.watch.rawValue))
+            channels[server].watch(state, until: deadline, queue, watchTag(server))
         }
     }
 
