@@ -131,10 +131,10 @@ grpc_call_error aviary_call_send_message(grpc_call *call, grpc_byte_buffer *mess
 
 // Server side
 
-grpc_call_error aviary_server_request_call(grpc_server *server, void *method, aviary_server_call *call, grpc_completion_queue *queue,
-                                           void *tag) {
-  return grpc_server_request_registered_call(server, method, &call->call, &call->deadline, &call->request_metadata, &call->request,
-                                             queue, queue, tag);
+grpc_call_error aviary_server_request_call(grpc_server *server, void *method, aviary_server_call *call,
+                                           grpc_completion_queue *queue, void *tag) {
+  return grpc_server_request_registered_call(server, method, &call->call, &call->deadline, &call->request_metadata,
+                                             &call->request, queue, queue, tag);
 }
 
 grpc_call_error aviary_server_receive_close(aviary_server_call *call, void *tag) {
@@ -151,7 +151,8 @@ grpc_call_error aviary_server_reply(aviary_server_call *call, int with_close, vo
   return grpc_call_start_batch(call->call, ops, count, tag, NULL);
 }
 
-grpc_call_error aviary_stream_request(grpc_server *server, aviary_server_stream *stream, grpc_completion_queue *queue, void *tag) {
+grpc_call_error aviary_stream_request(grpc_server *server, aviary_server_stream *stream, grpc_completion_queue *queue,
+                                      void *tag) {
   return grpc_server_request_call(server, &stream->call, &stream->details, &stream->request_metadata, queue, queue, tag);
 }
 

@@ -203,7 +203,9 @@ import Wire
         var limits = ServerLimits()
         limits.requestBytes = 1_000
         limits.frameBytes = 5_000
-        try TestServer.with(limits: limits) { _ in .put } _: { server, client in
+        try TestServer.with(limits: limits) { _ in
+            .put
+        } _: { server, client in
             try client.put(key: [1], value: [UInt8](repeating: 1, count: 900), timeout: patience)
             for size in [1_100, 100_000] {
                 do throws(ClientError) {

@@ -30,7 +30,9 @@ import Wire
         #expect(frame.messages == [.statusQuery(id: 1)])
     }
 
-    private func append(_ change: @escaping (inout Aviary_Internal_V1_Append) -> Void) -> (inout Aviary_Internal_V1_Message) -> Void {
+    private func append(
+        _ change: @escaping (inout Aviary_Internal_V1_Append) -> Void
+    ) -> (inout Aviary_Internal_V1_Message) -> Void {
         return { message in
             message.append.from.number = 1
             message.append.previous = .init()
@@ -99,19 +101,20 @@ import Wire
         }
     }
 
-    @Test(arguments: [
-        [0x00],  // field 0
-        [0x0F],  // no such wire type
-        [0x0C],  // the end of a group that never began
-        [0x0B],  // a group that never ends
-        [0x0B, 0x14],  // a group that ends with another's number
-        [0x80],  // a number that breaks off
-        [0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02],  // a number of more than 64 bits
-        [0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F],  // a length beyond everything
-        [0x12, 0x05, 0x00],  // a length beyond the end
-        [0x08, 0x01],  // text that is a number
-        [0x0A, 0x02, 0xC3, 0x28],  // text that is not UTF-8
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x00],  // field 0
+            [0x0F],  // no such wire type
+            [0x0C],  // the end of a group that never began
+            [0x0B],  // a group that never ends
+            [0x0B, 0x14],  // a group that ends with another's number
+            [0x80],  // a number that breaks off
+            [0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x02],  // a number of more than 64 bits
+            [0x12, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F],  // a length beyond everything
+            [0x12, 0x05, 0x00],  // a length beyond the end
+            [0x08, 0x01],  // text that is a number
+            [0x0A, 0x02, 0xC3, 0x28],  // text that is not UTF-8
+        ] as [[UInt8]])
     func brokenFramesAreMalformed(_ bytes: [UInt8]) {
         #expect(throws: Malformed.self) { try decode(bytes) }
     }

@@ -206,7 +206,11 @@ import Wire
         limits.streams = 2
         let server = try TestServer(limits: limits)
         let links = (0..<2).map { _ in RawCall("/aviary.internal.v1.Peers/Link", to: server.address) }
-        for link in links { #expect(link.send(FrameOpening(from: Node.address).encoded() + FrameMessages(messages: [.statusQuery(id: 1)]).encoded())) }
+        for link in links {
+            #expect(
+                link.send(FrameOpening(from: Node.address).encoded() + FrameMessages(messages: [.statusQuery(id: 1)]).encoded())
+            )
+        }
         #expect(server.messages.wait { $0.count == 2 })
         #expect(RawCall("/aviary.internal.v1.Peers/Link", to: server.address).status().code == 8)
         server.shutDown()

@@ -33,7 +33,9 @@ import Testing
     }
 
     private func files(_ response: Response) throws -> [String] {
-        try response.fileDescriptorResponse.fileDescriptorProto.map { try Google_Protobuf_FileDescriptorProto(serializedBytes: $0).name }
+        try response.fileDescriptorResponse.fileDescriptorProto.map {
+            try Google_Protobuf_FileDescriptorProto(serializedBytes: $0).name
+        }
     }
 
     @Test(arguments: ["v1", "v1alpha"])

@@ -2,8 +2,8 @@ import Glibc
 import Machine
 import Synchronization
 
-/// A network between two processes that tests can break: it passes bytes on between its own port and another, until it is told to
-/// fall silent (connections stay, nothing arrives) or to cut (connections break).
+/// A network between two processes that tests can break: it passes bytes on between its own port and another, until it
+/// is told to fall silent (connections stay, nothing arrives) or to cut (connections break).
 final class Relay: Sendable {
     let address: Address
     private let target: Address
@@ -103,7 +103,12 @@ func connectToLoopback(_ port: UInt16) -> Int32 {
 private func spawn(_ body: @escaping @Sendable () -> Void) {
     var thread = pthread_t()
     let box = Unmanaged.passRetained(Body(body))
-    pthread_create(&thread, nil, { Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run(); return nil }, box.toOpaque())
+    pthread_create(
+        &thread, nil,
+        {
+            Unmanaged<Body>.fromOpaque($0!).takeRetainedValue().run()
+            return nil
+        }, box.toOpaque())
     pthread_detach(thread)
 }
 

@@ -23,14 +23,16 @@ enum Samples {
                         member: MemberID(store: StoreID("3f0c"), number: 7), address: Address(host: "10.0.0.3", port: 1),
                         isPrimary: true, inSync: true, replica: replica),
                     MemberStatus(
-                        member: MemberID(store: StoreID("77"), number: 8), address: nil, isPrimary: false, inSync: false, replica: nil),
+                        member: MemberID(store: StoreID("77"), number: 8), address: nil, isPrimary: false, inSync: false,
+                        replica: nil),
                 ],
                 shareMillionths: 1_000_000),
             GroupStatus(
                 name: "zdata2", state: .noPrimary, problem: "no in-sync store is there", lineage: "", term: 0, primary: nil,
                 members: [], shareMillionths: 0),
         ],
-        ring: RingStatus(version: 2, sealed: true, tokens: [RingToken(token: .max, group: "zdata1"), RingToken(token: 0, group: "zdata1")])
+        ring: RingStatus(
+            version: 2, sealed: true, tokens: [RingToken(token: .max, group: "zdata1"), RingToken(token: 0, group: "zdata1")])
     )
 
     static let entries = [
@@ -45,7 +47,8 @@ enum Samples {
         previous: .zero, entries: entries, commit: 3, sentAt: 1 << 50, lease: .milliseconds(400))
 
     static func reply(_ outcome: AppendReply.Outcome) -> AppendReply {
-        AppendReply(group: "zdata1", term: 5, from: MemberID(store: StoreID("77"), number: 8), verified: 4, echo: 12, outcome: outcome)
+        AppendReply(
+            group: "zdata1", term: 5, from: MemberID(store: StoreID("77"), number: 8), verified: 4, echo: 12, outcome: outcome)
     }
 
     static let messages: [PeerMessage] =
@@ -54,7 +57,10 @@ enum Samples {
             .appendReply(reply(.accepted)),
             .appendReply(reply(.olderTerm)),
             .appendReply(
-                reply(.mismatch(last: Position(term: 3, seq: 10), runs: [TermRun(term: 1, first: 1, last: 6), TermRun(term: 3, first: 7, last: 10)]))),
+                reply(
+                    .mismatch(
+                        last: Position(term: 3, seq: 10),
+                        runs: [TermRun(term: 1, first: 1, last: 6), TermRun(term: 3, first: 7, last: 10)]))),
             .appendReply(reply(.mismatch(last: .zero, runs: []))),
             .appendReply(reply(.busy)),
             .appendReply(reply(.otherLineage(Lineage("other")))),

@@ -37,7 +37,9 @@ import Wire
     }
 
     @Test func garbageOnThePortHurtsNobody() throws {
-        try TestServer.with { _ in .put } _: { server, client in
+        try TestServer.with { _ in
+            .put
+        } _: { server, client in
             var random = SeededRandom(seed: 3)
             let preface = bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
             var inputs: [[UInt8]] = [
@@ -47,14 +49,19 @@ import Wire
                 preface + [0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             ]
             for _ in 0..<50 {
-                let noise = (0..<Int(random.next(upperBound: 2_000 as UInt64))).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+                let noise = (0..<Int(random.next(upperBound: 2_000 as UInt64))).map { _ in
+                    UInt8(truncatingIfNeeded: random.next())
+                }
                 inputs.append(noise)
                 inputs.append(preface + noise)
                 // A good beginning, then frames with right lengths and random content.
                 var frames = preface + [0, 0, 0, 4, 0, 0, 0, 0, 0]
                 for _ in 0..<5 {
                     let length = UInt8(random.next(upperBound: 60 as UInt64))
-                    frames += [0, 0, length, UInt8(random.next(upperBound: 10 as UInt64)), UInt8(truncatingIfNeeded: random.next()), 0, 0, 0, 1]
+                    frames += [
+                        0, 0, length, UInt8(random.next(upperBound: 10 as UInt64)), UInt8(truncatingIfNeeded: random.next()), 0,
+                        0, 0, 1,
+                    ]
                     frames += (0..<length).map { _ in UInt8(truncatingIfNeeded: random.next()) }
                 }
                 inputs.append(frames)
@@ -69,7 +76,9 @@ import Wire
     }
 
     @Test func badMessagesAreRefusedByName() throws {
-        try TestServer.with { _ in .put } _: { server, _ in
+        try TestServer.with { _ in
+            .put
+        } _: { server, _ in
             for method in UnaryMethod.allCases where method != .status {
                 let refused = RawCall.unary(method.path, to: server.address, [0xFF, 0xFF])
                 #expect(refused.response == nil)
@@ -83,7 +92,9 @@ import Wire
     }
 
     @Test func unknownMethodsAreUnimplemented() throws {
-        try TestServer.with { _ in .put } _: { server, _ in
+        try TestServer.with { _ in
+            .put
+        } _: { server, _ in
             for method in ["/aviary.v1.KV/Rename", "/nothing", "/"] {
                 let refused = RawCall.unary(method, to: server.address, [])
                 #expect(refused.status.code == 12)
@@ -93,7 +104,9 @@ import Wire
     }
 
     @Test func fieldsThatAreNotKnownAreIgnored() throws {
-        try TestServer.with { _ in .put } _: { server, _ in
+        try TestServer.with { _ in
+            .put
+        } _: { server, _ in
             // Field 10, kept for the request identity, and field 1000.
             let later = KeyRequest.put(key: [1], value: [2]).encoded() + [0x52, 1, 7] + [0xC0, 0x3E, 5]
             #expect(RawCall.unary("/aviary.v1.KV/Put", to: server.address, later).status.code == 0)
@@ -105,7 +118,9 @@ import Wire
         try TestServer.with { server, _ in
             let address = server.address
             func check(_ service: String) -> (response: [UInt8]?, status: RawCall.Status) {
-                RawCall.unary("/grpc.health.v1.Health/Check", to: address, service.isEmpty ? [] : [0x0A, UInt8(service.utf8.count)] + bytes(service))
+                RawCall.unary(
+                    "/grpc.health.v1.Health/Check", to: address,
+                    service.isEmpty ? [] : [0x0A, UInt8(service.utf8.count)] + bytes(service))
             }
             #expect(check("").response == [8, 2])
             server.server.setServing(true)
@@ -151,7 +166,8 @@ import Wire
             server.shutDown(grace: patience)
             ended.append(true)
         }
-        // New calls are refused as soon as the end has begun; until then they run into their deadline, since nobody answers.
+        // New calls are refused as soon as the end has begun; until then they run into their deadline, since nobody
+        // answers.
         let refusal = ClientError(.unavailable, "the node is shutting down")
         var refused: ClientError?
         while refused != refusal {
@@ -191,7 +207,8 @@ import Wire
             let results = Recorder<Bool>()
             var random = SeededRandom(seed: round)
             for i in 0..<400 as Range<Int> {
-                let call = client.start(.put(key: [UInt8(i % 256)], value: [2]), timeout: patience) { _ in results.append(true) }
+                let call = client.start(.put(key: [UInt8(i % 256)], value: [2]), timeout: patience) { _ in results.append(true)
+                }
                 if random.chance(1, in: 4) { client.cancel(call) }
             }
             let repliers = (0..<3).map { offset in

@@ -57,7 +57,9 @@ import Wire
     }
 
     @Test func anEmptyValueIsNotAMissingOne() throws {
-        try TestServer.with { _ in .value([]) } _: { _, client in
+        try TestServer.with { _ in
+            .value([])
+        } _: { _, client in
             let value = try client.get(key: [1], timeout: patience)
             #expect(value == [])
         }
@@ -66,27 +68,37 @@ import Wire
     @Test(arguments: ClientError.Code.allCases)
     func failuresKeepTheirCodeAndMessage(_ code: ClientError.Code) throws {
         let error = ClientError(code, "the reason, with % and ünïcödé\n")
-        try TestServer.with { _ in .failed(error) } _: { _, client in
+        try TestServer.with { _ in
+            .failed(error)
+        } _: { _, client in
             #expect(throws: error) { try client.put(key: [1], value: [2], timeout: patience) }
         }
     }
 
     @Test func aMessageThatIsTooLongForAHeaderIsCut() throws {
-        try TestServer.with { _ in .failed(ClientError(.dataLoss, String(repeating: "é", count: 100_000))) } _: { _, client in
-            #expect(throws: ClientError(.dataLoss, String(repeating: "é", count: 1_024))) { try client.get(key: [1], timeout: patience) }
+        try TestServer.with { _ in
+            .failed(ClientError(.dataLoss, String(repeating: "é", count: 100_000)))
+        } _: { _, client in
+            #expect(throws: ClientError(.dataLoss, String(repeating: "é", count: 1_024))) {
+                try client.get(key: [1], timeout: patience)
+            }
         }
     }
 
     @Test func aRedirectComesAlong() throws {
         let error = ClientError(.failedPrecondition, "not the primary", redirect: Address(host: "10.0.0.7", port: 1926))
-        try TestServer.with { _ in .failed(error) } _: { _, client in
+        try TestServer.with { _ in
+            .failed(error)
+        } _: { _, client in
             #expect(throws: error) { try client.get(key: [1], timeout: patience) }
         }
     }
 
     @Test func aRedirectThatNoHeaderCanCarryIsLeftOut() throws {
         let error = ClientError(.failedPrecondition, "no", redirect: Address(host: "a\nb", port: 1))
-        try TestServer.with { _ in .failed(error) } _: { _, client in
+        try TestServer.with { _ in
+            .failed(error)
+        } _: { _, client in
             #expect(throws: ClientError(.failedPrecondition, "no")) { try client.get(key: [1], timeout: patience) }
         }
     }
@@ -111,7 +123,9 @@ import Wire
     }
 
     @Test func aReplyThatDoesNotFitTheMethodClaimsNothing() throws {
-        try TestServer.with { _ in .put } _: { _, client in
+        try TestServer.with { _ in
+            .put
+        } _: { _, client in
             #expect(throws: ClientError(.aborted, "the node's reply does not fit the method")) {
                 try client.get(key: [1], timeout: patience)
             }
@@ -119,7 +133,9 @@ import Wire
     }
 
     @Test func repliesToCallsThatAreOverAreIgnored() throws {
-        try TestServer.with { _ in .put } _: { server, client in
+        try TestServer.with { _ in
+            .put
+        } _: { server, client in
             server.server.reply(.put, to: CallID(0))
             server.server.reply(.put, to: CallID(.max))
             try client.put(key: [1], value: [], timeout: patience)
@@ -145,7 +161,9 @@ import Wire
         let client = server.client()
         try await client.put(key: [1], value: [2], timeout: patience)
         #expect(try await client.get(key: [7], timeout: patience) == [7])
-        await #expect(throws: ClientError(.unavailable, "no primary yet")) { try await client.delete(key: [1], timeout: patience) }
+        await #expect(throws: ClientError(.unavailable, "no primary yet")) {
+            try await client.delete(key: [1], timeout: patience)
+        }
         #expect(try await client.status(timeout: patience) == Samples.status)
         client.shutDown()
         server.shutDown()

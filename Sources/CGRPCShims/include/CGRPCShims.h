@@ -87,8 +87,8 @@ typedef struct {
 } aviary_server_stream;
 
 /// Waits for the next call of a registered method, with its request.
-grpc_call_error aviary_server_request_call(grpc_server *server, void *method, aviary_server_call *call, grpc_completion_queue *queue,
-                                           void *tag);
+grpc_call_error aviary_server_request_call(grpc_server *server, void *method, aviary_server_call *call,
+                                           grpc_completion_queue *queue, void *tag);
 
 /// Waits for the call's end: its status is sent, or the client is gone.
 grpc_call_error aviary_server_receive_close(aviary_server_call *call, void *tag);
@@ -97,7 +97,8 @@ grpc_call_error aviary_server_receive_close(aviary_server_call *call, void *tag)
 grpc_call_error aviary_server_reply(aviary_server_call *call, int with_close, void *tag);
 
 /// Waits for the next call of a method that is not registered.
-grpc_call_error aviary_stream_request(grpc_server *server, aviary_server_stream *stream, grpc_completion_queue *queue, void *tag);
+grpc_call_error aviary_stream_request(grpc_server *server, aviary_server_stream *stream, grpc_completion_queue *queue,
+                                      void *tag);
 
 grpc_call_error aviary_stream_receive_close(aviary_server_stream *stream, void *tag);
 grpc_call_error aviary_stream_send_initial_metadata(aviary_server_stream *stream, void *tag);

@@ -19,7 +19,8 @@ extension CallOutcome {
         let message = String(call.details)
         switch call.status {
         case GRPC_STATUS_UNAVAILABLE:
-            // Without the server's own word, UNAVAILABLE comes from the transport, which knows nothing of what happened.
+            // Without the server's own word, UNAVAILABLE comes from the transport, which knows nothing of what
+            // happened.
             if call.trailing_metadata.value(of: CallStatus.outcomeKey) == CallStatus.notExecuted {
                 self = .mayTryNext(ClientError(.unavailable, message))
             } else if attempt.isRead {
@@ -38,7 +39,9 @@ extension CallOutcome {
         .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: \(reason)"))
     }
 
-    private static func reply(of call: aviary_client_call, method: UnaryMethod, server: Address) -> Result<ClientReply, ClientError> {
+    private static func reply(
+        of call: aviary_client_call, method: UnaryMethod, server: Address
+    ) -> Result<ClientReply, ClientError> {
         do throws(Malformed) {
             guard let response = call.response else { throw Malformed() }
             return .success(try withContents(of: response) { bytes throws(Malformed) in try method.reply(decoding: bytes) })
@@ -65,7 +68,8 @@ extension UnaryMethod {
 }
 
 extension ClientError {
-    /// A status that a call ended with. Codes that Aviary does not use come from gRPC or from something that is not Aviary.
+    /// A status that a call ended with. Codes that Aviary does not use come from gRPC or from something that is not
+    /// Aviary.
     fileprivate init(status: grpc_status_code, _ message: String, redirect: Address?) {
         if let code = Code(rawValue: Int(status.rawValue)) {
             self.init(code, message, redirect: redirect)

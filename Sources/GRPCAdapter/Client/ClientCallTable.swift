@@ -78,8 +78,8 @@ struct ClientCallTable: ~Copyable {
         return waitingRooms[server].slots
     }
 
-    /// Takes out who need not wait any longer for a connection: the deadline has passed, or the request was given up. `earliest`:
-    /// the nearest deadline of those that stay; nil where nobody stays and the watch is over.
+    /// Takes out who need not wait any longer for a connection: the deadline has passed, or the request was given up.
+    /// `earliest`: the nearest deadline of those that stay; nil where nobody stays and the watch is over.
     mutating func leaveLate(of server: Int) -> (left: [Int], earliest: gpr_timespec?) {
         var left: [Int] = []
         var earliest: gpr_timespec?

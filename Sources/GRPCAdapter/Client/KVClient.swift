@@ -4,12 +4,13 @@ import Wire
 
 /// A client of the `aviary.v1` services.
 ///
-/// It knows some servers and asks them in turn: another one only where the failure certainly did no harm (the server could not be
-/// reached, or said that nothing was executed, or the request was a read). Every failure tells through `ClientError.code`
-/// whether the request may have been executed; where the connection broke after a mutation was sent, that is `aborted`.
+/// It knows some servers and asks them in turn: another one only where the failure certainly did no harm (the server
+/// could not be reached, or said that nothing was executed, or the request was a read). Every failure tells through
+/// `ClientError.code` whether the request may have been executed; where the connection broke after a mutation was sent,
+/// that is `aborted`.
 ///
-/// Each client has one connection per server and a thread of its own. `start` may be called as often as one likes without
-/// waiting; the blocking and async forms wait for one request.
+/// Each client has one connection per server and a thread of its own. `start` may be called as often as one likes
+/// without waiting; the blocking and async forms wait for one request.
 public final class KVClient: Sendable {
     /// One request of a client.
     public struct CallHandle: Hashable, Sendable {
@@ -41,8 +42,8 @@ public final class KVClient: Sendable {
     ///
     /// - Parameters:
     ///   - timeout: how long to wait in all, over every server tried. The server hears of it and may use it.
-    ///   - completion: called exactly once, on the client's thread; on the caller's, before this returns, only where the client has
-    ///     `callsInFlight` requests or is shut down. It must not block; it may start further requests.
+    ///   - completion: called exactly once, on the client's thread; on the caller's, before this returns, only where
+    ///     the client has `callsInFlight` requests or is shut down. It must not block; it may start further requests.
     /// - Returns: what `cancel` takes.
     @discardableResult
     public func start(
@@ -54,7 +55,8 @@ public final class KVClient: Sendable {
     /// Gives a request up: it ends soon, with `aborted` if it was sent. One that is over is left alone.
     public func cancel(_ call: CallHandle) { core.cancel(call) }
 
-    /// Ends the client: what is in flight is cancelled and answered before this returns. Not to be called in a completion.
+    /// Ends the client: what is in flight is cancelled and answered before this returns. Not to be called in a
+    /// completion.
     public func shutDown() {
         guard !isShutDown.exchange(true, ordering: .sequentiallyConsistent) else { return }
         core.shutDown()

@@ -5,12 +5,12 @@ import Wire
 
 /// What is behind a `KVClient`: its channels, its queue, and the requests on their way.
 ///
-/// A request is one gRPC call at a time, to one server. If that certainly did no harm and did not work, the next server is asked,
-/// each at most once.
+/// A request is one gRPC call at a time, to one server. If that certainly did no harm and did not work, the next server
+/// is asked, each at most once.
 ///
-/// A call is made only on a connection. C-core would take calls before that and connect meanwhile, but then its UNAVAILABLE does not
-/// tell a request that never left from one that broke off after it was sent. So requests wait here until the connection is there, and
-/// what fails while it waits certainly did not happen.
+/// A call is made only on a connection. C-core would take calls before that and connect meanwhile, but then its
+/// UNAVAILABLE does not tell a request that never left from one that broke off after it was sent. So requests wait here
+/// until the connection is there, and what fails while it waits certainly did not happen.
 final class KVClientCore: Sendable {
     private let channels: [Channel]
     private nonisolated(unsafe) let registrations: [[UnsafeMutableRawPointer]]
@@ -91,8 +91,8 @@ final class KVClientCore: Sendable {
         if channels[attempt.server].isConnected {
             call(attempt, slot, memory)
         } else if table.withLock({ $0.wait(slot, for: attempt.server) }) {
-            // The queue's thread goes on: a caller that starts the next request when one fails must not do so ever deeper in its own
-            // stack.
+            // The queue's thread goes on: a caller that starts the next request when one fails must not do so ever
+            // deeper in its own stack.
             channels[attempt.server].watch(nil, until: aviary_deadline_after(0), queue, watchTag(attempt.server))
         }
     }

@@ -4,11 +4,12 @@ import Machine
 import Synchronization
 import Wire
 
-/// One try at a link: a channel, the stream on it, and what waits to be sent. It connects, is up, and is over; it never comes back.
+/// One try at a link: a channel, the stream on it, and what waits to be sent. It connects, is up, and is over; it never
+/// comes back.
 ///
-/// Messages are encoded by whoever sends them and wait as slices of C-core's memory. One message of the stream is on its way at a
-/// time, and takes all that waits meanwhile, up to a frame's size: Protocol Buffers merge repeated fields, so frames are joined by
-/// putting their bytes together.
+/// Messages are encoded by whoever sends them and wait as slices of C-core's memory. One message of the stream is on
+/// its way at a time, and takes all that waits meanwhile, up to a frame's size: Protocol Buffers merge repeated fields,
+/// so frames are joined by putting their bytes together.
 final class PeerConnection: Sendable {
     enum Batch: UInt8 {
         case opened = 0

@@ -9,8 +9,8 @@ public struct PeerLimits: Hashable, Sendable {
     /// A single message larger than this, in bytes, could not be received and is dropped. At most the receiver's
     /// `ServerLimits.frameBytes`.
     public var messageBytes: Int
-    /// How long messages are dropped after a link failed, before the next one tries to connect: doubled with each failure, from
-    /// the first to the last.
+    /// How long messages are dropped after a link failed, before the next one tries to connect: doubled with each
+    /// failure, from the first to the last.
     public var firstBackoff: Nanoseconds
     public var lastBackoff: Nanoseconds
 

@@ -5,9 +5,10 @@ import Wire
 
 /// A node's outgoing links: one `Peers.Link` stream to each peer that it sends to.
 ///
-/// A link is made by the first `send` and keeps the order of what is sent. When it fails, `linkDown` is reported, whatever had not
-/// arrived is lost, and messages are dropped for a moment (`PeerLimits.firstBackoff` and so on); the first `send` after that
-/// makes the next link. A peer that is silent (its host is gone, its process is stopped) fails within seconds: C-core pings it.
+/// A link is made by the first `send` and keeps the order of what is sent. When it fails, `linkDown` is reported,
+/// whatever had not arrived is lost, and messages are dropped for a moment (`PeerLimits.firstBackoff` and so on); the
+/// first `send` after that makes the next link. A peer that is silent (its host is gone, its process is stopped) fails
+/// within seconds: C-core pings it.
 public final class PeerLinks: Sendable {
     private let from: Address
     private let limits: PeerLimits
@@ -36,8 +37,8 @@ public final class PeerLinks: Sendable {
     /// - Parameters:
     ///   - from: where the peers can reach this node.
     ///   - linkUp: messages to this peer travel. On the links' thread; must only enqueue.
-    ///   - linkDown: messages to this peer are lost from some unknown point in the past on. Also reported where a first attempt to
-    ///     connect fails. On the links' thread; must only enqueue.
+    ///   - linkDown: messages to this peer are lost from some unknown point in the past on. Also reported where a first
+    ///     attempt to connect fails. On the links' thread; must only enqueue.
     public init(
         from: Address, limits: PeerLimits = PeerLimits(), linkUp: @escaping @Sendable (Address) -> Void,
         linkDown: @escaping @Sendable (Address) -> Void
@@ -47,13 +48,15 @@ public final class PeerLinks: Sendable {
         self.linkUp = linkUp
         self.linkDown = linkDown
         queue.start(threadName: "links \(from.port)") { [self] tag, succeeded in
-            guard let batch = PeerConnection.Batch(rawValue: tag.batch) else { preconditionFailure("a tag that nobody gave out") }
+            guard let batch = PeerConnection.Batch(rawValue: tag.batch) else {
+                preconditionFailure("a tag that nobody gave out")
+            }
             completed(batch, slot: tag.slot, succeeded: succeeded)
         }
     }
 
-    /// Sends the messages, in order, in as few frames as their size allows. At most once: lost when the link fails, dropped while it
-    /// may not be made again. Never blocks.
+    /// Sends the messages, in order, in as few frames as their size allows. At most once: lost when the link fails,
+    /// dropped while it may not be made again. Never blocks.
     public func send(_ messages: [PeerMessage], to peer: Address) {
         guard !messages.isEmpty else { return }
         guard let connection = connection(to: peer) else {

@@ -10,7 +10,8 @@ struct ChannelArguments {
     /// What both sides set.
     static var common: ChannelArguments {
         var arguments = ChannelArguments()
-        // No compression: values are opaque, and an unpacked message could be any number of times as large as what was received.
+        // No compression: values are opaque, and an unpacked message could be any number of times as large as what was
+        // received.
         arguments.set(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1)
         arguments.set(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0)
         arguments.set(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0)
@@ -29,8 +30,8 @@ struct ChannelArguments {
         arguments.set(GRPC_ARG_ENABLE_HTTP_PROXY, 0)
         arguments.set(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1)
         arguments.set(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1_000)
-        // Long enough for a large value over a slow line, short enough to find another server. C-core gives a connection attempt
-        // this long (its default is 20 s) whatever its name says.
+        // Long enough for a large value over a slow line, short enough to find another server. C-core gives a
+        // connection attempt this long (its default is 20 s) whatever its name says.
         arguments.set(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1_000)
         arguments.set(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100)
         arguments.set(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1_000)

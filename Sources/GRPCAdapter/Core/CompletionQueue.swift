@@ -21,8 +21,8 @@ struct Tag {
     var pointer: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: UInt(slot) << 4 | UInt(batch)) }
 }
 
-/// A completion queue of C-core and the one thread that takes its completions. That thread also does the network's work: C-core
-/// reads and writes sockets while somebody waits on a queue.
+/// A completion queue of C-core and the one thread that takes its completions. That thread also does the network's
+/// work: C-core reads and writes sockets while somebody waits on a queue.
 final class CompletionQueue: Sendable {
     nonisolated(unsafe) let handle: OpaquePointer
     private let thread = Mutex<OSThread?>(nil)
@@ -73,7 +73,8 @@ struct UncheckedSendable<Value>: @unchecked Sendable {
     init(_ value: Value) { self.value = value }
 }
 
-/// Memory of one call that C-core reads and fills in. Whoever runs the call's current phase may touch it; tables hand it on.
+/// Memory of one call that C-core reads and fills in. Whoever runs the call's current phase may touch it; tables hand
+/// it on.
 struct CallMemory<Value>: @unchecked Sendable {
     let pointer: UnsafeMutablePointer<Value>
 }

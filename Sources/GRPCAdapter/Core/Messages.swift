@@ -16,7 +16,9 @@ func makeMessage(_ value: some ProtobufEncodable) -> MessagePointer {
 func makeMessage(_ bytes: [UInt8]) -> MessagePointer {
     var start: UnsafeMutablePointer<UInt8>?
     let message = aviary_message_create(bytes.count, &start)!
-    bytes.withUnsafeBytes { if let from = $0.baseAddress { UnsafeMutableRawPointer(start!).copyMemory(from: from, byteCount: $0.count) } }
+    bytes.withUnsafeBytes {
+        if let from = $0.baseAddress { UnsafeMutableRawPointer(start!).copyMemory(from: from, byteCount: $0.count) }
+    }
     return message
 }
 

@@ -3,8 +3,9 @@ import Wire
 
 // The messages of `aviary.internal.v1.Peers`, the reading half.
 //
-// Every conversion is total. A frame that is not Protocol Buffers is `Malformed`; a message in it that is of an unknown kind,
-// lacks what it must have, or holds numbers that no right peer sends is dropped and counted, and the others go on.
+// Every conversion is total. A frame that is not Protocol Buffers is `Malformed`; a message in it that is of an unknown
+// kind, lacks what it must have, or holds numbers that no right peer sends is dropped and counted, and the others go
+// on.
 
 /// A frame as it was received.
 struct Frame {
@@ -29,8 +30,8 @@ struct Frame {
 }
 
 extension ProtobufReader {
-    /// A term, sequence number, count or other quantity. The upper half of the range is refused: no right peer gets there,
-    /// and what counts on from such a number, or subtracts it, would overflow.
+    /// A term, sequence number, count or other quantity. The upper half of the range is refused: no right peer gets
+    /// there, and what counts on from such a number, or subtracts it, would overflow.
     fileprivate mutating func quantity() throws(Malformed) -> UInt64 {
         let value = try unsigned()
         guard value <= UInt64(Int64.max) else { throw Malformed() }
@@ -328,7 +329,8 @@ extension ReplicaStatus {
         var reader = reader
         var role: Role?
         self.init(
-            group: "", member: MemberID(store: StoreID(""), number: 0), role: .starting, term: 0, last: .zero, commit: 0, keys: 0,
+            group: "", member: MemberID(store: StoreID(""), number: 0), role: .starting, term: 0, last: .zero, commit: 0,
+            keys: 0,
             leased: false, coordinated: false
         )
         while let field = try reader.next() {

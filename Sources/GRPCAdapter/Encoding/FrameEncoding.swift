@@ -143,7 +143,8 @@ private struct ForwardReply: ProtobufEncodable {
         case .deleted(let existed): sink.message(4, KeyReply.deleted(existed: existed))
         case .failed(let error): sink.message(5, Failed(error: error))
         case .status:
-            // Only requests about keys are forwarded, so a status here is the node's own mistake; the asker gets an answer.
+            // Only requests about keys are forwarded, so a status here is the node's own mistake; the asker gets an
+            // answer.
             sink.message(5, Failed(error: ClientError(.aborted, "a forwarded request was answered with a status")))
         }
     }

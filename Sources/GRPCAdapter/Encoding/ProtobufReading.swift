@@ -1,19 +1,16 @@
-// Protocol Buffers, the reading half. Input comes from outside: whatever the bytes are, the result is fields or `Malformed`.
+// Protocol Buffers, the reading half. Input comes from outside: whatever the bytes are, the result is fields or
+// `Malformed`.
 
 /// Bytes that are not the message they should be.
 struct Malformed: Error, Hashable {}
 
 /// Walks the fields of one message, in the order in which they come.
 ///
-///     while let field = try reader.next() {
-///         switch field {
-///         case 1: key = try reader.bytes()
-///         default: try reader.skip()
-///         }
-///     }
+///     while let field = try reader.next() { switch field { case 1: key = try reader.bytes() default: try reader.skip()
+///     } }
 ///
-/// After `next` exactly one value is taken, by the accessor that fits or by `skip`. A known field with another wire type than
-/// the schema's is malformed.
+/// After `next` exactly one value is taken, by the accessor that fits or by `skip`. A known field with another wire
+/// type than the schema's is malformed.
 struct ProtobufReader {
     private var rest: UnsafeRawBufferPointer.SubSequence
     private var type = ProtobufWireType.varint
@@ -25,7 +22,9 @@ struct ProtobufReader {
     mutating func next() throws(Malformed) -> Int? {
         guard !rest.isEmpty else { return nil }
         let tag = try rawVarint()
-        guard let type = ProtobufWireType(rawValue: UInt8(tag & 7)), (1..<(1 << 29)).contains(tag >> 3) else { throw Malformed() }
+        guard let type = ProtobufWireType(rawValue: UInt8(tag & 7)), (1..<(1 << 29)).contains(tag >> 3) else {
+            throw Malformed()
+        }
         self.type = type
         fieldNumber = Int(tag >> 3)
         return fieldNumber
@@ -68,7 +67,8 @@ struct ProtobufReader {
         }
     }
 
-    /// Groups nest, and each one ends with its own number. An explicit stack, so that no input can exhaust the thread's.
+    /// Groups nest, and each one ends with its own number. An explicit stack, so that no input can exhaust the
+    /// thread's.
     private mutating func skipGroup() throws(Malformed) {
         var open = [fieldNumber]
         while let innermost = open.last {

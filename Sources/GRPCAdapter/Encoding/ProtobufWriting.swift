@@ -1,16 +1,17 @@
 // Protocol Buffers, the writing half (https://protobuf.dev/programming-guides/encoding).
 //
-// The messages on the hot path (keys, values, log entries) are written and read here without SwiftProtobuf: its generated
-// types hold `Data`, so each key and value would be copied once more on each side, and decoding a frame of 64 entries took
-// seven times as long. The tests compare every message, both ways, with the generated types.
+// The messages on the hot path (keys, values, log entries) are written and read here without SwiftProtobuf: its
+// generated types hold `Data`, so each key and value would be copied once more on each side, and decoding a frame of 64
+// entries took seven times as long. The tests compare every message, both ways, with the generated types.
 
-/// A value that can be written as a message. One description serves both sinks: the one that counts and the one that writes.
+/// A value that can be written as a message. One description serves both sinks: the one that counts and the one that
+/// writes.
 protocol ProtobufEncodable {
     func encode(into sink: inout some ProtobufSink)
 }
 
-/// Where the fields of a message go. As proto3 asks, numbers, bytes and text that have their default value leave no trace;
-/// a message always does.
+/// Where the fields of a message go. As proto3 asks, numbers, bytes and text that have their default value leave no
+/// trace; a message always does.
 protocol ProtobufSink {
     mutating func varint(_ value: UInt64)
     mutating func raw(_ bytes: UnsafeRawBufferPointer)

@@ -3,9 +3,9 @@ import Wire
 
 /// How the server ends a call.
 ///
-/// Every failure carries the trailing metadata `aviary-outcome`, which says whether the request may have been executed. A status
-/// without it was made by gRPC itself, somewhere on the way, and a client must not conclude anything certain from
-/// UNAVAILABLE. `aviary-redirect` names the right node, where this one is not and knows it.
+/// Every failure carries the trailing metadata `aviary-outcome`, which says whether the request may have been executed.
+/// A status without it was made by gRPC itself, somewhere on the way, and a client must not conclude anything certain
+/// from UNAVAILABLE. `aviary-redirect` names the right node, where this one is not and knows it.
 struct CallStatus: Hashable {
     var code: grpc_status_code
     var message: String

@@ -6,9 +6,9 @@ import Wire
 /// A node's front door: the gRPC server for clients (`aviary.v1`), peers (`aviary.internal.v1.Peers`), probes
 /// (`grpc.health.v1`) and tools (`grpc.reflection`).
 ///
-/// It turns calls into events and knows nothing of what they mean. C-core and one thread do the network's work; the handlers run on
-/// that thread and must only enqueue. Whatever bytes arrive on the port, the answer is an event, a gRPC status or a closed
-/// connection.
+/// It turns calls into events and knows nothing of what they mean. C-core and one thread do the network's work; the
+/// handlers run on that thread and must only enqueue. Whatever bytes arrive on the port, the answer is an event, a gRPC
+/// status or a closed connection.
 public final class GRPCServer: Sendable {
     /// What the server tells the node. Called on the server's thread.
     public struct Handlers: Sendable {
@@ -16,8 +16,8 @@ public final class GRPCServer: Sendable {
         public var requested: @Sendable (ClientRequest, CallID) -> Void
         /// The client of this call went away before it was answered.
         public var cancelled: @Sendable (CallID) -> Void
-        /// A peer that can be reached at this address sent these messages. Those of one link come in the order in which they were
-        /// sent.
+        /// A peer that can be reached at this address sent these messages. Those of one link come in the order in which
+        /// they were sent.
         public var received: @Sendable ([PeerMessage], Address) -> Void
 
         public init(
@@ -97,9 +97,9 @@ public final class GRPCServer: Sendable {
     /// How many messages of peers were dropped so far because they made no sense.
     public var droppedMessages: Int { streams.droppedMessages }
 
-    /// Ends the server: gives the calls in flight `grace` to be answered, and refuses new ones meanwhile; then cancels what is left
-    /// (the node hears of it) and closes everything. Links of peers live until the grace is over. Blocks that long; not to be called
-    /// in a handler. Afterwards `reply` and `setServing` do nothing.
+    /// Ends the server: gives the calls in flight `grace` to be answered, and refuses new ones meanwhile; then cancels
+    /// what is left (the node hears of it) and closes everything. Links of peers live until the grace is over. Blocks
+    /// that long; not to be called in a handler. Afterwards `reply` and `setServing` do nothing.
     public func shutDown(grace: Nanoseconds) {
         guard !isShutDown.exchange(true, ordering: .sequentiallyConsistent) else { return }
         streams.setServing(false)

@@ -26,7 +26,9 @@ extension UnaryMethod {
     }
 
     private func statusResponse(_ status: ClusterStatus) -> Result<MessagePointer, ClientError> {
-        guard let bytes: [UInt8] = try? Aviary_V1_StatusResponse(status).serializedBytes() else { return .failure(Self.mismatch) }
+        guard let bytes: [UInt8] = try? Aviary_V1_StatusResponse(status).serializedBytes() else {
+            return .failure(Self.mismatch)
+        }
         return .success(makeMessage(bytes))
     }
 

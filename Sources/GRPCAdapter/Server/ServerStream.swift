@@ -1,8 +1,8 @@
 import CGRPCShims
 import Machine
 
-/// One call that is not one of the node's unary methods: a peer's link, a health watch, reflection, or a call of an unknown
-/// method. It knows how to read, write and end; `ServerStreams` decides, and guards it with its lock.
+/// One call that is not one of the node's unary methods: a peer's link, a health watch, reflection, or a call of an
+/// unknown method. It knows how to read, write and end; `ServerStreams` decides, and guards it with its lock.
 final class ServerStream {
     enum Batch: UInt8 {
         case accepted = 8
@@ -78,7 +78,8 @@ final class ServerStream {
 
     // MARK: What its owner does with it
 
-    /// Starts to serve an accepted call. The initial metadata goes out at once: it tells the other side that somebody listens.
+    /// Starts to serve an accepted call. The initial metadata goes out at once: it tells the other side that somebody
+    /// listens.
     func open() {
         mustStart(aviary_stream_receive_close(memory, tag(.closed)), "the wait for a stream's end")
         isWriting = true
@@ -109,7 +110,8 @@ final class ServerStream {
 
     // MARK: What happened to it
 
-    /// A read came back. What `body` makes of the message's bytes; nil, without a call, where there are no more messages.
+    /// A read came back. What `body` makes of the message's bytes; nil, without a call, where there are no more
+    /// messages.
     func received<Received>(_ body: (UnsafeRawBufferPointer) -> Received) -> Received? {
         isReading = false
         guard let message = memory.pointee.received else { return nil }

@@ -172,7 +172,9 @@ final class ServerStreams: Sendable {
 
     /// The name of the service that a client asks about; nil, with the call ended, where it does not say.
     private func healthRequest(_ stream: ServerStream) -> String? {
-        let received = stream.received { bytes in Result { () throws(Malformed) in try HealthService.service(decoding: bytes) } }
+        let received = stream.received { bytes in
+            Result { () throws(Malformed) in try HealthService.service(decoding: bytes) }
+        }
         if case .success(let service) = received { return service }
         stream.end(.refused(GRPC_STATUS_INVALID_ARGUMENT, "the message is not a HealthCheckRequest"))
         return nil
@@ -188,8 +190,8 @@ final class ServerStreams: Sendable {
 
     // MARK: Shutting down
 
-    /// No calls are awaited from now on; streams that are open go on. To be called before the server is told to stop: those that
-    /// are awaited come back then.
+    /// No calls are awaited from now on; streams that are open go on. To be called before the server is told to stop:
+    /// those that are awaited come back then.
     func stop() { state.withLock { $0.isStopping = true } }
 
     /// After every call was cancelled: waits until C-core is done with all of them.

@@ -1,7 +1,8 @@
 import CGRPCShims
 import Machine
 
-/// Where each unary call of a server is on its way; see `UnaryCalls`. A plain value: no C-core function is called from here.
+/// Where each unary call of a server is on its way; see `UnaryCalls`. A plain value: no C-core function is called from
+/// here.
 struct UnaryCallTable: ~Copyable {
     typealias Memory = CallMemory<aviary_server_call>
 
@@ -61,8 +62,8 @@ struct UnaryCallTable: ~Copyable {
         return (index, slots[index].memory)
     }
 
-    /// A request came into the slot. The batch that brought it is over, and the one that the caller starts next takes its place
-    /// among the pending.
+    /// A request came into the slot. The batch that brought it is over, and the one that the caller starts next takes
+    /// its place among the pending.
     mutating func requested(_ slot: Int) -> (memory: Memory, method: UnaryMethod, admission: Admission) {
         guard case .awaited(let method) = slots[slot].phase else {
             preconditionFailure("a request came into a slot that awaits none")

@@ -5,11 +5,11 @@ import Wire
 
 /// The unary calls of a server: those that C-core may fill with the next request, and those that wait for their reply.
 ///
-/// A call's memory is a slot that is used again and again. Its way: *awaited* (C-core may put a request into it), *in flight*
-/// (the node has it), *answered* or *abandoned* (the client went away first), and *free* again when every batch that was
-/// started on it has come back. Requests and ends come on the queue's thread, replies from any thread; the table's lock is
-/// held only to look up and to change a phase. A `CallID` names the slot and which of its uses, so that a late reply finds
-/// nothing instead of somebody else's call.
+/// A call's memory is a slot that is used again and again. Its way: *awaited* (C-core may put a request into it), *in
+/// flight* (the node has it), *answered* or *abandoned* (the client went away first), and *free* again when every batch
+/// that was started on it has come back. Requests and ends come on the queue's thread, replies from any thread; the
+/// table's lock is held only to look up and to change a phase. A `CallID` names the slot and which of its uses, so that
+/// a late reply finds nothing instead of somebody else's call.
 final class UnaryCalls: Sendable {
     typealias Memory = UnaryCallTable.Memory
 
@@ -168,7 +168,8 @@ final class UnaryCalls: Sendable {
         if !table.withLock({ $0.drain() }) { _ = noneOpen.wait(atMost: max(0, grace.count)) }
     }
 
-    /// No calls are awaited from now on. To be called before the server is told to stop: those that are awaited come back then.
+    /// No calls are awaited from now on. To be called before the server is told to stop: those that are awaited come
+    /// back then.
     func stop() { table.withLock { $0.stop() } }
 
     /// After every call was cancelled: waits until C-core is done with all of them.
