@@ -6,8 +6,12 @@ struct Malformed: Error, Hashable {}
 
 /// Walks the fields of one message, in the order in which they come.
 ///
-///     while let field = try reader.next() { switch field { case 1: key = try reader.bytes() default: try reader.skip()
-///     } }
+///     while let field = try reader.next() {
+///         switch field {
+///         case 1: key = try reader.bytes()
+///         default: try reader.skip()
+///         }
+///     }
 ///
 /// After `next` exactly one value is taken, by the accessor that fits or by `skip`. A known field with another wire
 /// type than the schema's is malformed.
