@@ -26,6 +26,7 @@ struct PeerProgress: Hashable, Sendable {
     /// Entries under way: the last sequence number of each append and its bytes.
     private var underWay: Deque<Flight> = []
     private(set) var bytesUnderWay = 0
+    var appendsUnderWay: Int { underWay.count }
     /// The read of older entries that this peer waits for.
     var reading: UInt64?
     /// Holds another history or is otherwise beyond help: told once, left alone.
@@ -61,6 +62,13 @@ struct PeerProgress: Hashable, Sendable {
             bytesUnderWay -= first.bytes
         }
         next = max(next, acked + 1)
+    }
+
+    /// What was under way is lost, and more would be until the link is up again: only heartbeats go there until one is answered.
+    /// (Feeding a link that is down fills its queue, which breaks it again.)
+    mutating func linkWentDown() {
+        isMatched = false
+        rewind(to: acked)
     }
 
     /// It takes nothing for now: what is common is asked for again, with the next heartbeat.

@@ -20,7 +20,8 @@ extension Primary {
     private mutating func feed(peerAt index: Int, store: inout LogStore, now: Instant, into effects: inout Sink) -> Bool {
         var spoke = false
         while peers.values[index].isMatched, peers.values[index].reading == nil,
-            peers.values[index].next <= store.last.seq, peers.values[index].bytesUnderWay < options.windowBytes
+            peers.values[index].next <= store.last.seq, peers.values[index].bytesUnderWay < options.windowBytes,
+            peers.values[index].appendsUnderWay < options.windowAppends
         {
             let budget = min(options.appendBytes, options.windowBytes - peers.values[index].bytesUnderWay)
             switch store.entries(from: peers.values[index].next, maxBytes: budget, into: &effects) {

@@ -148,7 +148,7 @@ public struct Primary: Sendable {
     /// Messages to that address were lost.
     public mutating func linkDown(_ address: Address) {
         for index in peers.keys.indices {
-            peers.update(at: index) { if $0.address == address { $0.rewind(to: $0.acked) } }
+            peers.update(at: index) { if $0.address == address { $0.linkWentDown() } }
         }
     }
 

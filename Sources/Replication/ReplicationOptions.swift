@@ -12,6 +12,8 @@ public struct ReplicationOptions: Hashable, Sendable {
     public var replicationTimeout: Nanoseconds
     /// Bytes of entries that may be under way to one store.
     public var windowBytes: Int
+    /// Appends with entries that may be under way to one store; well below what a link queues.
+    public var windowAppends: Int
     /// Bytes of entries in one append (a larger single entry goes alone).
     public var appendBytes: Int
     /// A learner with at most this many entries to go is made to count: commits wait for it from then on.
@@ -19,7 +21,8 @@ public struct ReplicationOptions: Hashable, Sendable {
 
     public init(
         heartbeat: Nanoseconds = .milliseconds(100), lease: Nanoseconds = .milliseconds(400), driftPercent: Int64 = 5,
-        replicationTimeout: Nanoseconds = .milliseconds(1500), windowBytes: Int = 8 << 20, appendBytes: Int = 1 << 20,
+        replicationTimeout: Nanoseconds = .milliseconds(1500), windowBytes: Int = 8 << 20, windowAppends: Int = 128,
+        appendBytes: Int = 1 << 20,
         joinDistance: UInt64 = 256
     ) {
         self.heartbeat = heartbeat
@@ -27,6 +30,7 @@ public struct ReplicationOptions: Hashable, Sendable {
         self.driftPercent = driftPercent
         self.replicationTimeout = replicationTimeout
         self.windowBytes = windowBytes
+        self.windowAppends = windowAppends
         self.appendBytes = appendBytes
         self.joinDistance = joinDistance
     }

@@ -70,6 +70,13 @@ struct PrimaryTests {
         )
     }
 
+    private func appends(_ effects: [AviaryEffect]) -> [Append] {
+        effects.compactMap { effect in
+            guard case .send(.append(let append), _) = effect else { return nil }
+            return append
+        }
+    }
+
     private func configWrites(_ effects: [AviaryEffect]) -> [(CoordinationID, GroupConfig)] {
         effects.compactMap { effect in
             guard case .coordination(.request(_, let id, .multi(let operations))) = effect,
@@ -192,12 +199,9 @@ struct PrimaryTests {
         )
         _ = primary.replied(busy, store: disk.store, now: now, into: &disk.sink)
         primary.heartbeat()
-        let appends = endBatch().compactMap { effect -> Append? in
-            guard case .send(.append(let append), _) = effect else { return nil }
-            return append
-        }
-        #expect(appends.map(\.entries.count) == [0])
-        #expect(appends.first?.previous.seq == 2)
+        let probes = appends(endBatch())
+        #expect(probes.map(\.entries.count) == [0])
+        #expect(probes.first?.previous.seq == 2)
     }
 
     @Test mutating func aLearnerCountsBeforeItGrowsAndGrowsWhenLevel() throws {
@@ -250,16 +254,17 @@ struct PrimaryTests {
         #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) != nil)
     }
 
-    @Test mutating func afterALostLinkEntriesAreSentAgain() {
+    @Test mutating func afterALostLinkEntriesAreSentAgainOnceItAnswers() {
         takeOffice()
         write(2)
         endBatch()
         disk.sync()
         primary.linkDown(Address(host: "n2", port: 1))
-        let again = endBatch().compactMap { effect -> [UInt64]? in
-            guard case .send(.append(let append), _) = effect else { return nil }
-            return append.entries.map(\.position.seq)
-        }
+        #expect(endBatch().isEmpty, "a link that is down is not fed")
+        primary.heartbeat()
+        #expect(appends(endBatch()).map(\.entries.count) == [0])
+        ack(1)
+        let again = appends(endBatch()).map { $0.entries.map(\.position.seq) }
         #expect(again == [[2]])
     }
 }
