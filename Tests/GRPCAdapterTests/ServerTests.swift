@@ -134,6 +134,19 @@ import Wire
         }
     }
 
+    @Test func aProbeHearsIt() throws {
+        let server = try TestServer()
+        #expect(HealthClient.check(server.address, timeout: patience) == .notServing)
+        server.server.setServing(true)
+        #expect(HealthClient.check(server.address, timeout: patience) == .serving)
+        server.shutDown()
+        guard case .unreachable(let reason) = HealthClient.check(server.address, timeout: patience) else {
+            Issue.record("nobody is there")
+            return
+        }
+        #expect(reason.hasPrefix("\(server.address) cannot be asked: "))
+    }
+
     @Test func aHealthWatchHearsEachChange() throws {
         try TestServer.with { server, _ in
             let watch = RawCall("/grpc.health.v1.Health/Watch", to: server.address)

@@ -17,21 +17,19 @@ public enum HealthClient {
         let channel = Channel(to: address, .outgoing)
         let method = grpc_channel_register_call(channel.handle, "/grpc.health.v1.Health/Check", nil, nil)
         let queue = CompletionQueue()
-        var call = aviary_client_call()
-        call.call = grpc_channel_create_registered_call(
+        // C-core fills this in later, so it must not move: memory of its own, not a local variable.
+        let memory = UnsafeMutablePointer<aviary_client_call>.allocate(capacity: 1)
+        defer { memory.deallocate() }
+        memory.initialize(to: aviary_client_call())
+        memory.pointee.call = grpc_channel_create_registered_call(
             channel.handle, nil, 0, queue.handle, method, aviary_deadline_after(max(0, timeout.count)), nil)
-        call.request = makeMessage(EmptyMessage())
+        memory.pointee.request = makeMessage(EmptyMessage())
         let tag = Tag(slot: 1, batch: 0)
         var answer = Answer.unreachable("")
-        mustStart(aviary_client_unary(&call, tag.pointer), "a health check")
+        mustStart(aviary_client_unary(memory, tag.pointer), "a health check")
         queue.shutDown(after: tag) {
-            answer = Self.answer(of: call, from: address)
-            grpc_byte_buffer_destroy(call.request)
-            if let response = call.response { grpc_byte_buffer_destroy(response) }
-            grpc_metadata_array_destroy(&call.initial_metadata)
-            grpc_metadata_array_destroy(&call.trailing_metadata)
-            grpc_slice_unref(call.details)
-            grpc_call_unref(call.call)
+            answer = Self.answer(of: memory.pointee, from: address)
+            memory.pointee.release()
         }
         return answer
     }

@@ -132,7 +132,7 @@ final class KVClientCore: Sendable {
     private func ended(_ slot: Int) {
         let (memory, attempt, isCancelled) = table.withLock { $0.ended(slot) }
         let outcome = CallOutcome(of: memory.pointer.pointee, attempt, server: channels[attempt.server].address)
-        Self.release(&memory.pointer.pointee)
+        memory.pointer.pointee.release()
         conclude(outcome, slot, memory, attempt, isCancelled: isCancelled)
     }
 
@@ -164,16 +164,6 @@ final class KVClientCore: Sendable {
         // First the answer, then the slot: whoever waits for the client's end has heard of everything.
         attempt.completion(result)
         if table.withLock({ $0.release(slot) }) { idle.open() }
-    }
-
-    private static func release(_ call: inout aviary_client_call) {
-        grpc_byte_buffer_destroy(call.request)
-        if let response = call.response { grpc_byte_buffer_destroy(response) }
-        grpc_metadata_array_destroy(&call.initial_metadata)
-        grpc_metadata_array_destroy(&call.trailing_metadata)
-        grpc_slice_unref(call.details)
-        grpc_call_unref(call.call)
-        call = aviary_client_call()
     }
 
     func cancel(_ handle: KVClient.CallHandle) {

@@ -64,3 +64,16 @@ extension grpc_metadata_array {
         return nil
     }
 }
+
+extension aviary_client_call {
+    /// Gives back what a unary call holds, once its batch came back.
+    mutating func release() {
+        grpc_byte_buffer_destroy(request)
+        if let response { grpc_byte_buffer_destroy(response) }
+        grpc_metadata_array_destroy(&initial_metadata)
+        grpc_metadata_array_destroy(&trailing_metadata)
+        grpc_slice_unref(details)
+        grpc_call_unref(call)
+        self = aviary_client_call()
+    }
+}
