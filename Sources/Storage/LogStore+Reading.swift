@@ -1,3 +1,4 @@
+import DequeModule
 import Machine
 import Wire
 
@@ -17,6 +18,22 @@ struct LogReading: Sendable {
     var reads: [Read] = []
     var nextTicket: UInt64 = 1
     var generation: UInt64 = 0
+    /// Where the last reads ended, newest last: who reads on from there need not begin at an index mark again.
+    var ends: Deque<OffsetIndex.Mark> = []
+
+    static let mostEnds = 16
+
+    mutating func ended(at mark: OffsetIndex.Mark) {
+        if ends.count == LogReading.mostEnds { ends.removeFirst() }
+        ends.append(mark)
+    }
+
+    /// The nearest place at or before an entry from which the file can be read.
+    func start(for seq: UInt64, _ marks: OffsetIndex) -> OffsetIndex.Mark? {
+        var best = marks.mark(before: seq)
+        for end in ends where end.seq <= seq && end.seq > best?.seq ?? 0 { best = end }
+        return best
+    }
 
     func index(of id: DiskID) -> Int? { reads.firstIndex { $0.id == id } }
 }
@@ -48,7 +65,7 @@ extension LogStore {
     }
 
     private mutating func begin(_ read: inout LogReading.Read, into effects: inout Sink) {
-        guard let mark = contents.marks.mark(before: read.from) else {
+        guard let mark = reading.start(for: read.from, contents.marks) else {
             preconditionFailure("entry \(read.from) is in the log, but not in its index")
         }
         read.generation = reading.generation
@@ -67,6 +84,7 @@ extension LogStore {
         read.scanner.feed(bytes)
         var entries: [Entry] = []
         var budget = read.maxBytes
+        var end: OffsetIndex.Mark?
         scan: while budget > 0 {
             switch read.scanner.next() {
             case .entry(let scanned):
@@ -75,6 +93,7 @@ extension LogStore {
                 budget -= operation.payloadBytes
                 guard entries.isEmpty || budget >= 0 else { break scan }
                 entries.append(Entry(position: scanned.marks.position, operation: operation))
+                end = OffsetIndex.Mark(seq: scanned.marks.position.seq, offset: scanned.offset, chain: scanned.chain)
             case .control: continue
             case .incomplete: break scan
             case .wrong, .contradiction, .header, .noHeader, .laterVersion: return damaged(at: read.scanner.offset)
@@ -88,12 +107,14 @@ extension LogStore {
             reading.reads.append(read)
             return []
         }
+        if let end { reading.ended(at: end) }
         return [.entriesRead(ticket: read.ticket, entries)]
     }
 
     /// After a rewrite: reads that waited begin, and those under way will find that their file is gone.
     mutating func readsResume(into effects: inout Sink) -> [LogStoreEvent] {
         reading.generation += 1
+        reading.ends.removeAll()
         var events: [LogStoreEvent] = []
         var kept: [LogReading.Read] = []
         for var read in reading.reads {
