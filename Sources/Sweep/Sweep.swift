@@ -44,7 +44,7 @@ final class Sweep: @unchecked Sendable {
         while group.wait(timeout: .now() + 5) == .timedOut { showProgress() }
 
         let seconds = Date().timeIntervalSince(began)
-        print(summary.text(seconds: seconds, cores: jobs))
+        print(summary.text(coreSeconds: Sweep.coreSecondsOfWorkers()))
         for death in deaths { print("seed \(death.seed): RED, the process died\n\(death.text)") }
         let red = (summary.failures + deaths.map(\.seed)).sorted()
         if !red.isEmpty { print("red seeds: \(red.map { String($0) }.joined(separator: " "))") }
@@ -54,13 +54,22 @@ final class Sweep: @unchecked Sendable {
         return red.isEmpty
     }
 
+    /// What the workers that have ended took: time of a core, so that a busy machine does not spoil the figures.
+    private static func coreSecondsOfWorkers() -> Double {
+        var usage = rusage()
+        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
+        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
+        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+    }
+
     private func takePart() -> ClosedRange<UInt64>? {
         lock.withLock { isOver || parts.isEmpty ? nil : parts.removeFirst() }
     }
 
     private func work(_ part: ClosedRange<UInt64>) {
         let process = Process()
-        process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+        // This very program, even if a build has put another one in its place meanwhile.
+        process.executableURL = URL(filePath: "/proc/self/exe")
         process.arguments = ["--worker", "--seeds", "\(part.lowerBound)..\(part.upperBound)"]
         let output = Pipe()
         let errors = Pipe()
@@ -105,7 +114,7 @@ final class Sweep: @unchecked Sendable {
         lock.withLock {
             done += 1
             storiesTold += 1
-            if storiesTold <= Sweep.mostStories { print(story + "\n") }
+            if storiesTold <= Sweep.mostStories { FileHandle.standardOutput.write(Data((story + "\n\n").utf8)) }
             if untilRed { isOver = true }
         }
     }

@@ -58,17 +58,16 @@ public struct SweepSummary: Sendable, Codable {
         }
     }
 
-    /// What a person wants to know after a sweep. `seconds` and `cores`: what it took in the real world.
-    public func text(seconds: Double, cores: Int) -> String {
-        let perCore = seconds * Double(max(1, cores))
-        func rate(_ count: Double) -> Int { perCore > 0 ? Int(count / perCore) : 0 }
+    /// What a person wants to know after a sweep that took this much time of one core.
+    public func text(coreSeconds: Double) -> String {
+        func rate(_ count: Double) -> Int { coreSeconds > 0 ? Int(count / coreSeconds) : 0 }
         let faultText = FaultKind.allCases.map { "\($0) \(faults[$0])" }.joined(separator: ", ")
         let markText = Mark.allCases.map { "\($0) \(marks[$0])" }.joined(separator: ", ")
         let eventText = zip(events, eventCounts).map { "\n    \($1) × \($0)" }.joined()
         return """
             \(runs) seeds, \(failures.count) red
-            \(rate(Double(runs))) seeds, \(rate(Double(steps))) machine steps a second and core; \
-            simulated time \(rate(Double(simulated) / 1_000)) times real time a core
+            in a second of one core: \(rate(Double(runs))) seeds, \(rate(Double(steps))) machine steps, \
+            \(rate(Double(simulated) / 1_000)) s of simulated time
             operations: \(operations.succeeded) succeeded, \(operations.refused) certainly not done, \(operations.unknown) unknown
             primaries took office \(reigns) times, masters \(epochs) times; stores were recovered \(recoveries) times
             faults: \(faultText)

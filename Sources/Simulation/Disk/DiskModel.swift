@@ -19,7 +19,9 @@ public struct DiskModel: Sendable {
         public var appendTime = Spread(least: .microseconds(2), usual: .microseconds(20), worst: .milliseconds(5), tailPer1024: 4)
         public var readTime = Spread(least: .microseconds(2), usual: .microseconds(50), worst: .milliseconds(20), tailPer1024: 8)
         public var syncTime = Spread(least: .microseconds(100), usual: .milliseconds(2), worst: .milliseconds(80), tailPer1024: 10)
-        /// The unit in which a failed sync drops bytes.
+        /// What an operation of a slow disk takes at most.
+        public var slowest = Nanoseconds.seconds(2)
+        /// The unit of writing, and so of what a failed sync drops.
         public var pageBytes = 4096
 
         public init() {}
@@ -95,7 +97,10 @@ public struct DiskModel: Sendable {
 
     /// Takes a request; returns the moment at which it ends.
     mutating func accept(_ request: DiskRequest, at now: Instant) -> (end: Instant, lane: DiskLane) {
-        func time(_ spread: Spread) -> Nanoseconds { spread.draw(&random) * faults.slowness }
+        func time(_ spread: Spread) -> Nanoseconds {
+            let usual = spread.draw(&random)
+            return faults.slowness == 1 ? usual : max(usual, min(usual * faults.slowness, options.slowest))
+        }
         let start = max(now, stalledUntil)
         switch request.operation {
         case .read:
@@ -144,7 +149,7 @@ public struct DiskModel: Sendable {
                 inodes.update(inode) { [pageBytes = options.pageBytes] in $0.failSync(pageBytes: pageBytes, &luck) }
                 return failure(.inputOutput, "\(file): input/output error while syncing")
             }
-            inodes.update(inode) { $0.sync() }
+            inodes.update(inode) { [pageBytes = options.pageBytes] in $0.sync(pageBytes: pageBytes) }
             return .done
         case .read(let file, let offset, let length):
             guard let inode = directory[file], let image = inodes[inode] else { return missing(file) }

@@ -57,7 +57,17 @@ struct FileImage: Hashable, Sendable {
         sizes.append(size)
     }
 
-    mutating func sync() {
+    /// - Parameter pageBytes: the unit of writing: a page that was written to again goes to the medium as a whole, with what
+    ///   an earlier failed sync had dropped of it.
+    mutating func sync(pageBytes: Int) {
+        if isDirty {
+            let rewritten = untouched / pageBytes * pageBytes
+            dropped = dropped.compactMap { $0.lowerBound < rewritten ? $0.lowerBound..<min($0.upperBound, rewritten) : nil }
+        }
+        markClean()
+    }
+
+    private mutating func markClean() {
         untouched = bytes.count
         cutOff = []
         sizes.removeAll(keepingCapacity: true)
@@ -71,7 +81,7 @@ struct FileImage: Hashable, Sendable {
             if random.chance(2, in: 3) { dropped.append(page) }
             start += pageBytes
         }
-        sync()
+        markClean()
     }
 
     // MARK: Power loss
@@ -138,7 +148,7 @@ struct FileImage: Hashable, Sendable {
     private mutating func settle(_ image: [UInt8]) {
         bytes = image
         dropped = []
-        sync()
+        markClean()
     }
 
     private static func fillWithZeros(_ image: inout [UInt8], _ range: Range<Int>) {
