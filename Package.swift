@@ -58,7 +58,9 @@ let package = Package(
 
         // The simulated world.
         .target(
-            name: "Simulation", dependencies: ["Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes"], swiftSettings: swift6
+            name: "Simulation",
+            dependencies: ["Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes"],
+            swiftSettings: swift6
         ),
         .executableTarget(name: "sweep", dependencies: ["Simulation"], path: "Sources/Sweep", swiftSettings: swift6),
 
@@ -117,10 +119,13 @@ let package = Package(
         .testTarget(name: "PlacementTests", dependencies: ["Placement"], swiftSettings: swift6),
         .testTarget(name: "StorageTests", dependencies: ["Storage", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "CoordinationTests", dependencies: ["Coordination", "Machine", "Wire"], swiftSettings: swift6),
-        .testTarget(name: "ReplicationTests", dependencies: ["Replication", "Coordination", "Storage", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(
+            name: "ReplicationTests", dependencies: ["Replication", "Coordination", "Storage", "Machine", "Wire"],
+            swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine", "Wire"], swiftSettings: swift6),
-        .testTarget(name: "SimTests", dependencies: ["Simulation"], path: "SimTests", exclude: ["Planted"], swiftSettings: swift6),
+        .testTarget(
+            name: "SimTests", dependencies: ["Simulation"], path: "SimTests", exclude: ["Planted"], swiftSettings: swift6),
         .testTarget(
             name: "ZooKeeperAdapterTests",
             dependencies: ["ZooKeeperAdapter", "Machine", "TestSupport"],
@@ -140,7 +145,8 @@ let package = Package(
             swiftSettings: swift6
         ),
         .testTarget(
-            name: "CommandTests", dependencies: ["aviary", "GRPCAdapter", "Machine", "Wire", "TestSupport"], swiftSettings: swift6),
+            name: "CommandTests", dependencies: ["aviary", "GRPCAdapter", "Machine", "Wire", "TestSupport"],
+            swiftSettings: swift6),
         .testTarget(
             name: "IntegrationTests",
             dependencies: ["GRPCAdapter", "ZooKeeperAdapter", "Machine", "Wire", "TestSupport"],

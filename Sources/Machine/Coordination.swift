@@ -157,7 +157,8 @@ public enum CoordinationError: Hashable, Sendable {
     /// Whether the operation may have been applied all the same.
     public var isOutcomeUnknown: Bool {
         switch self {
-        case .connectionLoss, .operationTimeout, .sessionMoved, .systemError, .closing, .invalidState, .sessionExpired, .other: true
+        case .connectionLoss, .operationTimeout, .sessionMoved, .systemError, .closing, .invalidState, .sessionExpired, .other:
+            true
         case .runtimeInconsistency, .marshallingError, .unimplemented, .badArguments, .noNode, .noAuth, .badVersion,
             .noChildrenForEphemerals, .nodeExists, .notEmpty, .authFailed:
             false

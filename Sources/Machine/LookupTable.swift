@@ -80,7 +80,9 @@ public struct SortedMap<Key: Comparable, Value> {
     }
 
     /// Changes the value at a position of `keys` in place.
-    @inlinable public mutating func update<Result>(at index: Int, _ body: (inout Value) -> Result) -> Result { body(&storedValues[index]) }
+    @inlinable public mutating func update<Result>(at index: Int, _ body: (inout Value) -> Result) -> Result {
+        body(&storedValues[index])
+    }
 
     @inlinable public mutating func removeAll() {
         sortedKeys.removeAll()

@@ -56,7 +56,9 @@ public struct Follower: Sendable {
     public mutating func received(
         _ append: Append, from address: Address, store: inout LogStore, now: Instant, into effects: inout Sink
     ) -> Verdict {
-        guard append.group == group, append.to == me.number, append.from != me, isWellFormed(append, store) else { return .dropped }
+        guard append.group == group, append.to == me.number, append.from != me, isWellFormed(append, store) else {
+            return .dropped
+        }
         // Before anything about terms: those of different histories cannot be compared.
         if let other = otherHistory(append, store) {
             reply(

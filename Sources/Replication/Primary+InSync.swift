@@ -41,7 +41,8 @@ extension Primary {
             .warning, "shrinking the in-sync set",
             [
                 LogField("group", group), LogField("term", term), LogField("away", "\(lost.map(\.number))"),
-                LogField("reason", lost.allSatisfy { !registered.contains($0.number) } ? "registration gone" : "no ack in time"),
+                LogField(
+                    "reason", lost.allSatisfy { !registered.contains($0.number) } ? "registration gone" : "no ack in time"),
             ]
         )
         writer.write(next, mustBeRegistered: nil, into: &effects)
@@ -66,7 +67,10 @@ extension Primary {
             next.inSync = others + [peer.member]
             effects.log(
                 .notice, "growing the in-sync set",
-                [LogField("group", group), LogField("term", term), LogField("by", peer.member.number), LogField("acked", peer.acked)]
+                [
+                    LogField("group", group), LogField("term", term), LogField("by", peer.member.number),
+                    LogField("acked", peer.acked),
+                ]
             )
             return writer.write(next, mustBeRegistered: peer.member.number, into: &effects)
         }

@@ -138,7 +138,8 @@ public struct Primary: Sendable {
                 .error, "store holds another history and cannot join; set its log aside to let it start empty",
                 [
                     LogField("group", group), LogField("member", reply.from),
-                    LogField("lineage", other.text.isEmpty ? "none (imported data)" : other.text), LogField("expected", lineage),
+                    LogField("lineage", other.text.isEmpty ? "none (imported data)" : other.text),
+                    LogField("expected", lineage),
                 ]
             )
         }
@@ -152,7 +153,9 @@ public struct Primary: Sendable {
         }
     }
 
-    public mutating func entriesRead(ticket: UInt64, _ entries: [Entry], now: Instant, into effects: inout Sink, store: LogStore) {
+    public mutating func entriesRead(
+        ticket: UInt64, _ entries: [Entry], now: Instant, into effects: inout Sink, store: LogStore
+    ) {
         for index in peers.keys.indices where peers.values[index].reading == ticket {
             peers.update(at: index) { $0.reading = nil }
             guard let first = entries.first, first.position.seq == peers.values[index].next else { continue }

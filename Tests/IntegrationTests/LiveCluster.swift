@@ -26,7 +26,9 @@ final class LiveCluster: Sendable {
     static let binary = ProcessInfo.processInfo.environment["AVIARY_BINARY"] ?? Repository.path(".build/debug/aviary")
 
     /// Starts nothing yet. `groups`: names and how many stores each has.
-    init(ensemble: ZooKeeperEnsemble, servers: Int, groups: [(name: String, stores: Int)], sessionTimeoutMilliseconds: Int = 2000) {
+    init(
+        ensemble: ZooKeeperEnsemble, servers: Int, groups: [(name: String, stores: Int)], sessionTimeoutMilliseconds: Int = 2000
+    ) {
         let names: [(String, String?)] =
             (1...max(servers, 1)).prefix(servers).map { ("server\($0)", nil) }
             + groups.flatMap { group in (1...group.stores).map { ("\(group.name)-\($0)", group.name) } }
@@ -108,8 +110,9 @@ final class LiveCluster: Sendable {
                 let tail = process(node.name).output.split(separator: "\n").suffix(15).joined(separator: "\n")
                 return "--- \(node.name)\n\(tail)"
             }
-            throw TimedOut(description: "\(error)\n\(String(describing: try? await client.status(timeout: .seconds(5))))\n"
-                + logs.joined(separator: "\n"))
+            throw TimedOut(
+                description: "\(error)\n\(String(describing: try? await client.status(timeout: .seconds(5))))\n"
+                    + logs.joined(separator: "\n"))
         }
     }
 

@@ -29,7 +29,10 @@ struct PythonClientTests {
             "--grpc_python_out=\(folder.path)", "aviary/v1/kv.proto", "aviary/v1/cluster.proto",
         ])
         let output = try run(
-            [python, Repository.path("Tests/IntegrationTests/python/kv_client.py"), cluster.node("server1").address.description],
+            [
+                python, Repository.path("Tests/IntegrationTests/python/kv_client.py"),
+                cluster.node("server1").address.description,
+            ],
             environment: ["PYTHONPATH": folder.path]
         )
         #expect(output.contains("ok reflection"))

@@ -4,7 +4,9 @@ import Wire
 
 @Suite("Where two logs part")
 struct CommonPointTests {
-    private func run(_ term: UInt64, _ first: UInt64, _ last: UInt64) -> TermRun { TermRun(term: term, first: first, last: last) }
+    private func run(_ term: UInt64, _ first: UInt64, _ last: UInt64) -> TermRun {
+        TermRun(term: term, first: first, last: last)
+    }
 
     @Test func anEmptyLogSharesNothing() {
         #expect(CommonPoint.of(own: [run(1, 1, 5)], other: []) == .zero)

@@ -88,11 +88,13 @@ struct ConfigWriterTests {
         _ = writer.replied(reads[1].0, .data(alone.bytes, Stat(version: 7)), into: &sink)
         let (second, _) = try #require(requests(&sink).first)
         // The learner's registration is gone by now; but the first attempt may still be applied.
-        #expect(writer.replied(second, .failed(.noNode, operations: [nil, .noNode, .runtimeInconsistency]), into: &sink) == nil)
+        #expect(
+            writer.replied(second, .failed(.noNode, operations: [nil, .noNode, .runtimeInconsistency]), into: &sink) == nil)
         #expect(writer.mayBeInForce.contains(other))
         let (third, operation) = try #require(requests(&sink).first)
         guard case .multi(let operations) = operation else { return #expect(Bool(false)) }
-        #expect(operations == [.check(path: "/data/g/1", version: -1), .set(path: "/data/g/config", data: alone.bytes, version: 7)])
+        #expect(
+            operations == [.check(path: "/data/g/1", version: -1), .set(path: "/data/g/config", data: alone.bytes, version: 7)])
         #expect(writer.replied(third, .multi([.checked, .set(Stat(version: 8))]), into: &sink) == .decided(alone, version: 8))
         #expect(writer.mayBeInForce == [me])
     }
@@ -102,7 +104,8 @@ struct ConfigWriterTests {
         var sink = Sink()
         writer.write(both, mustBeRegistered: 2, into: &sink)
         let (id, _) = try #require(requests(&sink).first)
-        #expect(writer.replied(id, .failed(.noNode, operations: [nil, .noNode, .runtimeInconsistency]), into: &sink) == .refused)
+        #expect(
+            writer.replied(id, .failed(.noNode, operations: [nil, .noNode, .runtimeInconsistency]), into: &sink) == .refused)
         #expect(writer.mayBeInForce == [me])
     }
 

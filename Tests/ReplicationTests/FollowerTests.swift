@@ -17,7 +17,9 @@ struct FollowerTests {
     var now = Instant.zero
 
     private func entry(_ term: UInt64, _ seq: UInt64) -> Entry {
-        Entry(position: Position(term: term, seq: seq), operation: .put(key: Array("k\(seq)".utf8), value: Array("t\(term)".utf8)))
+        Entry(
+            position: Position(term: term, seq: seq), operation: .put(key: Array("k\(seq)".utf8), value: Array("t\(term)".utf8))
+        )
     }
 
     private func append(
@@ -25,7 +27,8 @@ struct FollowerTests {
         sentAt: Int64 = 5
     ) -> Append {
         Append(
-            group: "g", lineage: lineage, term: term, from: from, to: FollowerTests.me.number, previous: previous, entries: entries,
+            group: "g", lineage: lineage, term: term, from: from, to: FollowerTests.me.number, previous: previous,
+            entries: entries,
             commit: commit, sentAt: sentAt, lease: .milliseconds(400)
         )
     }

@@ -49,7 +49,8 @@ extension DataNode {
         case .get(let key):
             guard pending.reads.count < options.pendingReads else {
                 return origin.fail(
-                    .resourceExhausted, "\(options.pendingReads) reads wait at the primary of group \(group) already", into: &effects
+                    .resourceExhausted, "\(options.pendingReads) reads wait at the primary of group \(group) already",
+                    into: &effects
                 )
             }
             pending.add(PendingCalls.Read(key: key, arrived: now, origin: origin))

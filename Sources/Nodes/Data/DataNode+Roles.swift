@@ -99,7 +99,8 @@ extension DataNode {
 
     /// Somebody proved this life gone while it lives: it is nobody now, and registers as a new life.
     private mutating func registrationVanished(now: Instant, into effects: inout Sink) {
-        effects.log(.warning, "registration is gone, registering anew", [LogField("group", group), LogField("number", number ?? 0)])
+        effects.log(
+            .warning, "registration is gone, registering anew", [LogField("group", group), LogField("number", number ?? 0)])
         leave("its registration is gone", now: now, into: &effects)
         register(now: now, into: &effects)
     }

@@ -132,7 +132,8 @@ public struct DataNode: Node {
             if session.isConnected { primary?.reconnected(into: &effects) }
             gate.tick()
             pending.failReads(before: now - options.readPatience, group: group, into: &effects)
-            gate.failAll(before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
+            gate.failAll(
+                before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
             effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
         case Timer.promise: break  // The batch's end looks at the promise.
         case Timer.resignation: resignIfStuck(now: now, into: &effects)

@@ -66,7 +66,8 @@ struct PendingCalls: Sendable {
         while let read = reads.first, read.arrived < instant {
             reads.removeFirst()
             read.origin.fail(
-                .unavailable, "group \(group): the primary holds no lease of its in-sync stores; nothing was read", into: &effects
+                .unavailable, "group \(group): the primary holds no lease of its in-sync stores; nothing was read",
+                into: &effects
             )
         }
     }

@@ -88,7 +88,8 @@ struct RingGate: Sendable {
         if owner == group { return .admitted }
         guard known?.record.contains(group) == true else {
             return .refused(
-                ClientError(.failedPrecondition, "group \(group) is pending: it registered after keys were written and owns none")
+                ClientError(
+                    .failedPrecondition, "group \(group) is pending: it registered after keys were written and owns none")
             )
         }
         return .refused(
