@@ -12,6 +12,14 @@ public enum KeyRequest: Hashable, Sendable {
         }
     }
 
+    /// The bytes of key and value, for budgets.
+    public var payloadBytes: Int {
+        switch self {
+        case .put(let key, let value): key.count + value.count
+        case .get(let key), .delete(let key): key.count
+        }
+    }
+
     public var isRead: Bool {
         switch self {
         case .get: true

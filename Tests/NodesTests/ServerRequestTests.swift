@@ -232,6 +232,20 @@ struct ServerRequestTests {
         #expect(replies.count == 1 && bench.error(replies[3])?.code == .resourceExhausted)
     }
 
+    @Test mutating func bytesUnderWayAreBoundedToo() {
+        let value = [UInt8](repeating: 7, count: 1000)
+        bench = ServerBench.serving(["g": Self.primary], options: ServerOptions(pendingRequestBytes: 2500))
+        for call in 1...3 {
+            let put = ClientRequest.key(.put(key: [UInt8(call)], value: value), patience: nil)
+            bench.send(.requested(put, call: CallID(UInt64(call))))
+        }
+        let replies = bench.takeReplies()
+        #expect(replies.count == 1 && bench.error(replies[3])?.code == .resourceExhausted)
+        bench.send(.cancelled(call: CallID(1)))
+        bench.send(.requested(.key(.put(key: [4], value: value), patience: nil), call: CallID(4)))
+        #expect(bench.takeReplies().isEmpty, "there is room again")
+    }
+
     @Test mutating func aCallThatIsGoneIsForgotten() throws {
         bench.put("k", call: 1)
         let forward = try bench.forward()

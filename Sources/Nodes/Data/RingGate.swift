@@ -37,12 +37,15 @@ struct RingGate: Sendable {
     }
 
     static let mostWaiting = 4096
+    static let mostWaitingBytes = 32 << 20
 
     private let group: String
     private var port: CoordinationPort
     private var known: (record: RingRecord, version: Int32)?
     private var ring = Ring(groups: [])
     private(set) var waiting: Deque<Waiting> = []
+    /// Bytes of the keys and values that wait.
+    private var waitingBytes = 0
     private var proof: Proof?
 
     init(group: String, owner: UInt32) {
@@ -72,11 +75,12 @@ struct RingGate: Sendable {
 
     mutating func admit(_ request: KeyRequest, origin: Origin, now: Instant) -> Admission {
         guard let known, known.record.sealed else {
-            guard waiting.count < RingGate.mostWaiting else {
-                return .refused(
-                    ClientError(.resourceExhausted, "\(RingGate.mostWaiting) requests wait for the ring to be sealed already")
-                )
+            let bytes = waitingBytes + request.payloadBytes
+            guard waiting.count < RingGate.mostWaiting, bytes <= RingGate.mostWaitingBytes else {
+                let message = "\(waiting.count) requests wait for the ring to be sealed already; nothing was done"
+                return .refused(ClientError(.resourceExhausted, message))
             }
+            waitingBytes = bytes
             waiting.append(Waiting(request: request, arrived: now, origin: origin))
             return .waits
         }
@@ -135,11 +139,17 @@ struct RingGate: Sendable {
                 return true
             }
             proof = nil
-            for _ in 0..<min(reads, waiting.count) { waiting.removeFirst().origin.answer(.value(nil), into: &effects) }
+            for _ in 0..<min(reads, waiting.count) { removeFirst().origin.answer(.value(nil), into: &effects) }
             return false
         case .sealing, .checking, .stale, nil:
             return false
         }
+    }
+
+    private mutating func removeFirst() -> Waiting {
+        let first = waiting.removeFirst()
+        waitingBytes -= first.request.payloadBytes
+        return first
     }
 
     /// The requests that need wait no more, in the order of their arrival, each with the verdict on it.
@@ -149,6 +159,7 @@ struct RingGate: Sendable {
         proof = nil
         let ready = waiting.map { ($0, ownership(of: $0.request.key)) }
         waiting.removeAll()
+        waitingBytes = 0
         return ready
     }
 
@@ -156,7 +167,7 @@ struct RingGate: Sendable {
     mutating func failAll(before instant: Instant?, _ reason: String, into effects: inout Sink) {
         var removed = 0
         while let first = waiting.first, instant.map({ first.arrived < $0 }) ?? true {
-            waiting.removeFirst()
+            _ = removeFirst()
             removed += 1
             first.origin.fail(.unavailable, "\(reason); nothing was done", into: &effects)
         }

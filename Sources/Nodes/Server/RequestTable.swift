@@ -66,6 +66,9 @@ struct RequestTable: Sendable {
     /// taken for one of this.
     init(random: inout SeededRandom) { nextID = random.next() }
 
+    /// Bytes of the keys and values held.
+    private(set) var bytes = 0
+
     var count: Int { slotOf.count }
     var isEmpty: Bool { slotOf.isEmpty }
 
@@ -91,6 +94,7 @@ struct RequestTable: Sendable {
         }
         slotOf[id] = slot
         idOf[entry.call] = id
+        bytes += entry.request.payloadBytes
         note(due: entry.due)
         return id
     }
@@ -108,6 +112,7 @@ struct RequestTable: Sendable {
         slots[slot] = nil
         free.append(slot)
         idOf.removeValue(forKey: found.entry.call)
+        bytes -= found.entry.request.payloadBytes
         return found.entry
     }
 

@@ -33,8 +33,11 @@ extension ServerNode {
         if let violation = options.limits.violation(of: request) {
             return effects.append(.reply(.failed(violation), to: call))
         }
-        guard requests.count < options.pendingRequests else {
-            let message = "\(options.pendingRequests) requests are under way at server \(address) already; nothing was done"
+        guard requests.count < options.pendingRequests, requests.bytes + request.payloadBytes <= options.pendingRequestBytes
+        else {
+            let message =
+                "\(requests.count) requests of \(requests.bytes) bytes are under way at server \(address); the limits are "
+                + "\(options.pendingRequests) and \(options.pendingRequestBytes); nothing was done"
             return effects.append(.reply(.failed(ClientError(.resourceExhausted, message)), to: call))
         }
         let time = max(.zero, min(patience ?? options.requestTimeout, options.requestTimeout))

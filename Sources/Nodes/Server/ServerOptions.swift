@@ -7,6 +7,8 @@ public struct ServerOptions: Hashable, Sendable {
     public var limits: Limits
     /// Key requests that may be under way at once; one more is answered with RESOURCE_EXHAUSTED.
     public var pendingRequests: Int
+    /// Bytes of keys and values that may be under way at once.
+    public var pendingRequestBytes: Int
     /// How long a request may take at most; a client's own deadline counts where it is shorter.
     public var requestTimeout: Nanoseconds
     /// How long a request that certainly did not happen waits for a primary that takes it, before UNAVAILABLE.
@@ -23,13 +25,15 @@ public struct ServerOptions: Hashable, Sendable {
     public var virtualNodes: Int
 
     public init(
-        limits: Limits = .init(), pendingRequests: Int = 10_000, requestTimeout: Nanoseconds = .seconds(5),
+        limits: Limits = .init(), pendingRequests: Int = 10_000, pendingRequestBytes: Int = 256 << 20,
+        requestTimeout: Nanoseconds = .seconds(5),
         routePatience: Nanoseconds = .seconds(1), routeRetry: Nanoseconds = .milliseconds(50),
         statusPatience: Nanoseconds = .milliseconds(500), pendingStatusCalls: Int = 1_000,
         drainTime: Nanoseconds = .seconds(2), virtualNodes: Int = Ring.defaultVirtualNodes
     ) {
         self.limits = limits
         self.pendingRequests = pendingRequests
+        self.pendingRequestBytes = pendingRequestBytes
         self.requestTimeout = requestTimeout
         self.routePatience = routePatience
         self.routeRetry = routeRetry
