@@ -29,7 +29,9 @@ enum Command {
             switch argument {
             case "--seeds":
                 let ends = (rest.popFirst() ?? "").components(separatedBy: "..")
-                guard ends.count == 2, let first = UInt64(ends[0]), let last = UInt64(ends[1]), first <= last else { return nil }
+                guard ends.count == 2, let first = UInt64(ends[0]), let last = UInt64(ends[1]), first <= last else {
+                    return nil
+                }
                 seeds = first...last
             case "--seed":
                 guard let seed = rest.popFirst().flatMap({ UInt64($0) }) else { return nil }

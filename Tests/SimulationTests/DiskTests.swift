@@ -9,7 +9,8 @@ import Testing
         world.tell(
             0, disk(1, .lock), disk(2, .append(.log, bytes("hello "))), disk(3, .append(.log, bytes("world"))), disk(4, .list),
             disk(5, .read(.log, offset: 6, length: 100)), disk(6, .read(.rollback, offset: 0, length: 1)),
-            disk(7, .read(.log, offset: 50, length: 9)), disk(8, .truncate(.log, size: 5)), disk(9, .rename(.log, to: .rollback)),
+            disk(7, .read(.log, offset: 50, length: 9)), disk(8, .truncate(.log, size: 5)),
+            disk(9, .rename(.log, to: .rollback)),
             disk(10, .list), disk(11, .remove(.rollback)), disk(12, .list), disk(13, .sync(.log)))
         world.run(for: .seconds(1))
         let probe = world.probe(0)
@@ -32,7 +33,9 @@ import Testing
         var world = ProbeWorld.make(1) { $0.disk.syncTime = Spread(.seconds(1)) }
         world.tell(0, disk(1, .append(.log, bytes("seen"))), disk(2, .sync(.log)), disk(3, .read(.log, offset: 0, length: 10)))
         world.run(for: .seconds(3))
-        let order = world.probe(0).events.compactMap { if case .disk(let completion) = $0 { completion.id.number } else { nil } }
+        let order = world.probe(0).events.compactMap {
+            if case .disk(let completion) = $0 { completion.id.number } else { nil }
+        }
         #expect(order == [1, 3, 2])
         #expect(world.probe(0).diskResult(3) == .data(bytes("seen")))
     }
@@ -70,7 +73,8 @@ import Testing
             marks += world.counters
         }
         for mark in [
-            Mark.powerLossKeptNothing, .powerLossKeptPrefix, .powerLossKeptSubset, .powerLossToreWrite, .powerLossGrewWithoutContent,
+            Mark.powerLossKeptNothing, .powerLossKeptPrefix, .powerLossKeptSubset, .powerLossToreWrite,
+            .powerLossGrewWithoutContent,
             .powerLossDroppedDirectoryChange,
         ] { #expect(marks[mark] > 0, "\(mark)") }
     }
@@ -82,7 +86,9 @@ import Testing
                 var world = ProbeWorld.make(1, seed: seed)
                 world.tell(0, disk(1, .append(.log, bytes("old"))), disk(2, .sync(.log)), disk(3, .syncDirectory))
                 world.run(for: .seconds(1))
-                world.tell(0, disk(4, .append(.rollback, bytes("new"))), disk(5, .sync(.rollback)), disk(6, .rename(.rollback, to: .log)))
+                world.tell(
+                    0, disk(4, .append(.rollback, bytes("new"))), disk(5, .sync(.rollback)),
+                    disk(6, .rename(.rollback, to: .log)))
                 world.run(for: .seconds(1))
                 if syncs { world.tell(0, disk(7, .syncDirectory)) }
                 world.run(for: .seconds(1))

@@ -14,7 +14,9 @@ import Testing
             world.run(for: .seconds(2))
             // The calls that made them be sent can overtake one another; one sender's order is the order of its sends.
             let sent = world.probe(0).events.compactMap { event -> String? in
-                guard case .requested(let command, _) = event, case .send(let message, _)? = command.effects.first else { return nil }
+                guard case .requested(let command, _) = event, case .send(let message, _)? = command.effects.first else {
+                    return nil
+                }
                 return message
             }
             #expect(world.probe(1).received == sent)

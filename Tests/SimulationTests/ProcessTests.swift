@@ -32,7 +32,8 @@ import Testing
     @Test func anEarlierTimerReplacesALaterOne() {
         var world = ProbeWorld.make(1)
         let start = world.localTime(of: 0)
-        world.tell(0, .setTimer(TimerID(purpose: 1), at: start + .seconds(9)), .setTimer(TimerID(purpose: 1), at: start + .seconds(1)))
+        world.tell(
+            0, .setTimer(TimerID(purpose: 1), at: start + .seconds(9)), .setTimer(TimerID(purpose: 1), at: start + .seconds(1)))
         world.run(for: .seconds(20))
         #expect(world.probe(0).events.filter { $0 == .timerFired(TimerID(purpose: 1)) }.count == 1)
     }
@@ -77,7 +78,9 @@ import Testing
         func run(_ seed: UInt64) -> ProbeWorld {
             var world = ProbeWorld.make(3, seed: seed) { $0.batchesAreRandom = true }
             for round in 0..<30 {
-                world.tell(round % 3, .send("\(round)", to: ProbeWorld.addresses(3)[(round + 1) % 3]), .coordination(.openSession(session)))
+                world.tell(
+                    round % 3, .send("\(round)", to: ProbeWorld.addresses(3)[(round + 1) % 3]),
+                    .coordination(.openSession(session)))
                 if round == 10 { world.crash(1, losingPower: true) }
                 if round == 15 { world.start(1, Probe()) }
                 if round == 20 { world.beginZooKeeperOutage() }

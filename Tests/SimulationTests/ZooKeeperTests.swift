@@ -9,7 +9,8 @@ import Testing
     func connected(_ processes: Int, seed: UInt64 = 1, _ change: (inout ProbeWorld.Options) -> Void = { _ in }) -> ProbeWorld {
         var world = ProbeWorld.make(processes, seed: seed, change)
         for process in 0..<processes { world.tell(process, .coordination(.openSession(session))) }
-        let done = world.run { world in (0..<processes).allSatisfy { world.probe($0).coordination.contains(where: isConnected) } }
+        let done = world.run { world in (0..<processes).allSatisfy { world.probe($0).coordination.contains(where: isConnected) }
+        }
         #expect(done)
         return world
     }
@@ -24,7 +25,9 @@ import Testing
     }
 
     /// One request, run until it is answered.
-    func ask(_ world: inout ProbeWorld, _ process: Int, _ serial: UInt64, _ operation: CoordinationOperation) -> CoordinationReply? {
+    func ask(
+        _ world: inout ProbeWorld, _ process: Int, _ serial: UInt64, _ operation: CoordinationOperation
+    ) -> CoordinationReply? {
         world.tell(process, request(serial, operation))
         _ = world.run { $0.probe(process).reply(serial) != nil }
         return world.probe(process).reply(serial)
@@ -67,22 +70,30 @@ import Testing
         #expect(failure(ask(&world, 0, 13, .get(path: "/a", watch: true))) == .noNode)
         #expect(ask(&world, 0, 14, .exists(path: "/a", watch: false)) == .existence(nil))
         for path in ["", "a", "/a/", "//", "/a//b", "/./a", "/.."] {
-            #expect(failure(ask(&world, 0, 20 + UInt64(path.utf8.count) * 100, .create(path: path, data: [], mode: .persistent))) == .badArguments)
+            #expect(
+                failure(ask(&world, 0, 20 + UInt64(path.utf8.count) * 100, .create(path: path, data: [], mode: .persistent)))
+                    == .badArguments)
         }
     }
 
     @Test func sequentialNamesCountTheParentsCreations() {
         var world = connected(1)
         _ = ask(&world, 0, 1, .create(path: "/lock", data: [], mode: .persistent))
-        #expect(ask(&world, 0, 2, .create(path: "/lock/n-", data: [], mode: .ephemeralSequential)) == .created(path: "/lock/n-0000000000"))
+        #expect(
+            ask(&world, 0, 2, .create(path: "/lock/n-", data: [], mode: .ephemeralSequential))
+                == .created(path: "/lock/n-0000000000"))
         _ = ask(&world, 0, 3, .create(path: "/lock/other", data: [], mode: .persistent))
         _ = ask(&world, 0, 4, .delete(path: "/lock/other", version: -1))
-        #expect(ask(&world, 0, 5, .create(path: "/lock/", data: [], mode: .persistentSequential)) == .created(path: "/lock/0000000002"))
+        #expect(
+            ask(&world, 0, 5, .create(path: "/lock/", data: [], mode: .persistentSequential))
+                == .created(path: "/lock/0000000002"))
         _ = ask(&world, 0, 6, .delete(path: "/lock/0000000002", version: -1))
         _ = ask(&world, 0, 7, .delete(path: "/lock/n-0000000000", version: -1))
         _ = ask(&world, 0, 8, .delete(path: "/lock", version: -1))
         _ = ask(&world, 0, 9, .create(path: "/lock", data: [], mode: .persistent))
-        #expect(ask(&world, 0, 10, .create(path: "/lock/n-", data: [], mode: .persistentSequential)) == .created(path: "/lock/n-0000000000"))
+        #expect(
+            ask(&world, 0, 10, .create(path: "/lock/n-", data: [], mode: .persistentSequential))
+                == .created(path: "/lock/n-0000000000"))
     }
 
     @Test func ephemeralsHaveAnOwnerAndNoChildrenAndGoWithTheSession() {
@@ -118,7 +129,8 @@ import Testing
                 .create(path: "/m/s-", data: [], mode: .ephemeralSequential), .set(path: "/v", data: bytes("1"), version: 0),
                 .set(path: "/v", data: bytes("2"), version: 1),
             ]))
-        guard case .multi(let results)? = done, results.count == 5, case .set(let first) = results[3], case .set(let second) = results[4]
+        guard case .multi(let results)? = done, results.count == 5, case .set(let first) = results[3],
+            case .set(let second) = results[4]
         else {
             Issue.record("\(String(describing: done))")
             return
@@ -235,7 +247,9 @@ import Testing
     @Test func readsMayBeStaleButNeverGoBackWithinASession() {
         var sawStale = false
         for seed in 1...40 as ClosedRange<UInt64> {
-            var world = connected(2, seed: seed) { $0.zooKeeper.lag = Spread(least: .milliseconds(1), usual: .milliseconds(500), worst: .seconds(1)) }
+            var world = connected(2, seed: seed) {
+                $0.zooKeeper.lag = Spread(least: .milliseconds(1), usual: .milliseconds(500), worst: .seconds(1))
+            }
             _ = ask(&world, 0, 1, .create(path: "/n", data: [], mode: .persistent))
             var newest: Int32 = -1
             for serial in 2...30 as ClosedRange<UInt64> {
@@ -249,11 +263,16 @@ import Testing
                 newest = stat.version
             }
             if world.probe(1).coordination.contains(.expired) { continue }
-            _ = world.run { world in world.probe(1).coordination.last { kind in kind == .disconnected || isConnected(kind) }.map(isConnected) ?? false }
+            _ = world.run { world in
+                world.probe(1).coordination.last { kind in kind == .disconnected || isConnected(kind) }.map(isConnected)
+                    ?? false
+            }
             world.tell(1, request(90, .sync(path: "/n")), request(91, .get(path: "/n", watch: false)))
             _ = world.run { $0.probe(1).reply(91) != nil }
             if case .data(_, let stat)? = world.probe(1).reply(91), world.probe(1).reply(90) == .synced {
-                let truth = world.probe(0).seen.count { if case .coordination(let event) = $0.event, case .reply(_, .set) = event.kind { true } else { false } }
+                let truth = world.probe(0).seen.count {
+                    if case .coordination(let event) = $0.event, case .reply(_, .set) = event.kind { true } else { false }
+                }
                 #expect(Int(stat.version) >= truth)
             }
         }
@@ -283,7 +302,9 @@ import Testing
             _ = ask(&world, 1, 16, .delete(path: "/missed", version: -1))
             _ = ask(&world, 1, 17, .create(path: "/made", data: [], mode: .persistent))
             // The client gives its server up after two thirds of its timeout, and is back before it expires.
-            guard world.run(atMost: .milliseconds(700), until: { $0.probe(0).coordination.contains(.disconnected) }) else { continue }
+            guard world.run(atMost: .milliseconds(700), until: { $0.probe(0).coordination.contains(.disconnected) }) else {
+                continue
+            }
             world.run(for: .milliseconds(1))
             #expect(!world.probe(0).coordination.contains(where: isWatch))
             for server in 0..<3 { world.setZooKeeperCut(0, server: server, false) }
@@ -334,7 +355,9 @@ import Testing
         // Ephemeral sequential nodes of five clients under one parent get distinct, growing suffixes.
         var world = connected(5)
         _ = ask(&world, 0, 1, .create(path: "/lock", data: [], mode: .persistent))
-        for process in 0..<5 { world.tell(process, request(2, .create(path: "/lock/n-", data: [], mode: .ephemeralSequential))) }
+        for process in 0..<5 {
+            world.tell(process, request(2, .create(path: "/lock/n-", data: [], mode: .ephemeralSequential)))
+        }
         #expect(world.run { world in (0..<5).allSatisfy { world.probe($0).reply(2) != nil } })
         let names = world.zooKeeper.committedChildren(of: "/lock")
         #expect(names?.count == 5)

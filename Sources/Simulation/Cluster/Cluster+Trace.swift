@@ -9,11 +9,13 @@ extension PeerMessage: Traceable {
         case .append(let append):
             "append term \(append.term) from \(append.from.number) to \(append.to) after \(append.previous), "
                 + "\(append.entries.count) entries, commit \(append.commit)"
-        case .appendReply(let reply): "reply of \(reply.from.number) in term \(reply.term): verified \(reply.verified) \(reply.outcome)"
+        case .appendReply(let reply):
+            "reply of \(reply.from.number) in term \(reply.term): verified \(reply.verified) \(reply.outcome)"
         case .forward(let id, let request): "forward \(id & 0xFFFF) \(request.brief)"
         case .forwardReply(let id, let reply): "forwarded \(id & 0xFFFF) \(reply.brief)"
         case .statusQuery: "status?"
-        case .statusReply(_, let status): "status: \(status.role) term \(status.term) last \(status.last) commit \(status.commit)"
+        case .statusReply(_, let status):
+            "status: \(status.role) term \(status.term) last \(status.last) commit \(status.commit)"
         }
     }
 

@@ -78,11 +78,13 @@ public struct ClusterPlan: Sendable {
         world.zooKeeper.tick = pick([.milliseconds(200), .milliseconds(500), .milliseconds(2_000)])
         world.zooKeeper.requestedTimeout = pick([.milliseconds(1_000), .milliseconds(4_000)])
         if random.chance(1, in: 4) {
-            world.zooKeeper.lag = Spread(least: .milliseconds(1), usual: .milliseconds(300), worst: .seconds(5), tailPer1024: 100)
+            world.zooKeeper.lag = Spread(
+                least: .milliseconds(1), usual: .milliseconds(300), worst: .seconds(5), tailPer1024: 100)
         }
         world.disk.pageBytes = pick([512, 4_096])
         if random.chance(1, in: 4) {
-            world.disk.syncTime = Spread(least: .milliseconds(1), usual: .milliseconds(20), worst: .milliseconds(400), tailPer1024: 30)
+            world.disk.syncTime = Spread(
+                least: .milliseconds(1), usual: .milliseconds(20), worst: .milliseconds(400), tailPer1024: 30)
         }
 
         // Small, so that their limits are met, but not so small that a learner could never catch up with the load.

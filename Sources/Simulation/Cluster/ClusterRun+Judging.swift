@@ -6,10 +6,10 @@ import Wire
 extension ClusterRun {
     /// Safety, after every batch of a process.
     mutating func judge(_ process: Int) {
-        if world.zooKeeper.committedCount > mastery.checked { break_(mastery.look(world.zooKeeper)) }
+        if world.zooKeeper.committedCount > mastery.checked { judged(mastery.look(world.zooKeeper)) }
         guard case .data(let group) = roles[process], let status = world.dataStatus(process) else { return }
         let life = world.life(of: process)
-        break_(
+        judged(
             recovery.stepped(
                 process, life: life, isOpen: status.isOpen, commit: status.commit, last: status.last,
                 disk: world.disk(process)))
@@ -20,7 +20,7 @@ extension ClusterRun {
         }
         let (isNew, found) = serving.serves(
             ServingOracle.Reign(process: process, life: life, term: status.term), group: group, rival: rival)
-        break_(found)
+        judged(found)
         if isNew { judgeState(of: process, group: group) }
     }
 
@@ -31,7 +31,7 @@ extension ClusterRun {
             let name = Array(histories[key].name.utf8)
             guard ring.owner(of: name) == ClusterPlan.groupNames[group] else { continue }
             let state = ReadState(world.value(of: name, at: process), key: histories[key].name)
-            break_(
+            judged(
                 histories[key].read(state, since: histories[key].floor, by: "the new primary \(world.address(of: process))"))
         }
     }
@@ -44,7 +44,7 @@ extension ClusterRun {
         case .faults, .over: return
         case .recovery:
             if let missing = missingAfterRecovery() {
-                if world.now > deadline { break_(Violation("everything comes right after the faults", missing)) }
+                if world.now > deadline { judged(Violation("everything comes right after the faults", missing)) }
             } else {
                 phase = .proving
                 deadline = world.now + plan.recoveryTime
@@ -53,7 +53,7 @@ extension ClusterRun {
         case .proving:
             if let client = clients.first(where: { $0.successes < 5 }) {
                 if world.now > deadline {
-                    break_(
+                    judged(
                         Violation(
                             "clients succeed after the faults",
                             "client \(client.number) had \(client.successes) successes in a row"))
@@ -69,7 +69,7 @@ extension ClusterRun {
             } else if world.now > deadline {
                 let unread = clients.filter { !$0.audit.isEmpty }.map { "client \($0.number): \($0.audit.count) keys" }
                 let detail = missingAfterRecovery() ?? differenceOfReplicas() ?? "unread: \(unread)"
-                break_(Violation("replicas are equal after quiet", detail))
+                judged(Violation("replicas are equal after quiet", detail))
             }
         }
         if phase != .over { plan(.look, after: .milliseconds(100)) }
@@ -91,7 +91,8 @@ extension ClusterRun {
             var isServed = false
             for process in members where world.isServing(process) { isServed = true }
             guard isServed else { return "group \(name) has no serving primary" }
-            guard let bytes = world.zooKeeper.committedData(at: Paths.config(ofGroup: name)), let config = GroupConfig(bytes) else {
+            guard let bytes = world.zooKeeper.committedData(at: Paths.config(ofGroup: name)), let config = GroupConfig(bytes)
+            else {
                 return "group \(name) has no configuration"
             }
             for process in members {
@@ -113,7 +114,8 @@ extension ClusterRun {
             let logs = members.map { LogImage(world.disk($0).visibleBytes(of: .log) ?? []) }
             for (process, log) in zip(members, logs) {
                 guard log == logs[0] else {
-                    return "\(world.address(of: process)) has \(log.summary), \(world.address(of: members[0])) has \(logs[0].summary)"
+                    return
+                        "\(world.address(of: process)) has \(log.summary), \(world.address(of: members[0])) has \(logs[0].summary)"
                 }
                 guard let status = world.dataStatus(process), status.commit == log.records.last?.seq ?? 0 else {
                     return "\(world.address(of: process)) has not committed its whole log"
@@ -123,7 +125,8 @@ extension ClusterRun {
                 var states: [[UInt8]?] = []
                 for process in members { states.append(world.value(of: Array(history.name.utf8), at: process)) }
                 if let other = states.firstIndex(where: { $0 != states[0] }) {
-                    return "\(history.name) differs between \(world.address(of: members[0])) and \(world.address(of: members[other]))"
+                    return
+                        "\(history.name) differs between \(world.address(of: members[0])) and \(world.address(of: members[other]))"
                 }
             }
         }

@@ -111,15 +111,15 @@ extension ClusterRun {
         clients[client].successes += 1
         switch (operation.kind, reply) {
         case (.put(let version), .put):
-            break_(histories[operation.key].acknowledged(version, existed: nil))
+            judged(histories[operation.key].acknowledged(version, existed: nil))
         case (.delete(let version), .deleted(let existed)):
-            break_(histories[operation.key].acknowledged(version, existed: existed))
+            judged(histories[operation.key].acknowledged(version, existed: existed))
         case (.get(let since), .value(let value)):
             let state = ReadState(value, key: histories[operation.key].name)
-            break_(histories[operation.key].read(state, since: since, by: "client \(client) (call \(operation.call.number))"))
+            judged(histories[operation.key].read(state, since: since, by: "client \(client) (call \(operation.call.number))"))
             if phase == .audit, clients[client].audit.last == operation.key { clients[client].audit.removeLast() }
         case (.put, _), (.delete, _), (.get, _):
-            break_(Violation("answers fit their questions", "\(operation.kind) was answered with \(reply)"))
+            judged(Violation("answers fit their questions", "\(operation.kind) was answered with \(reply)"))
         }
         ended(client)
     }
@@ -128,7 +128,7 @@ extension ClusterRun {
         operations.refused += 1
         clients[client].successes = 0
         switch operation.kind {
-        case .put(let version), .delete(let version): break_(histories[operation.key].refused(version, reason))
+        case .put(let version), .delete(let version): judged(histories[operation.key].refused(version, reason))
         case .get: break
         }
         // Nobody was there: a client waits a little before it asks again.
@@ -159,7 +159,7 @@ extension ClusterRun {
     }
 
     /// Keeps the first violation.
-    mutating func break_(_ found: Violation?) {
+    mutating func judged(_ found: Violation?) {
         guard let found, violation == nil else { return }
         violation = found
         if world.trace.isRecording { world.trace.tell(at: world.now, "VIOLATION \(found)") }

@@ -8,7 +8,8 @@ public enum Determinism {
         let first = hashes(seed)
         let second = hashes(seed)
         guard first != second else { return nil }
-        let index = zip(first, second).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(first.count, second.count)
+        let index =
+            zip(first, second).enumerated().first { $0.element.0 != $0.element.1 }?.offset ?? min(first.count, second.count)
         return """
             seed \(seed) does not decide everything: two runs part at event \(index) of \(first.count) and \(second.count)
             one: \(lastLine(seed, upTo: index))

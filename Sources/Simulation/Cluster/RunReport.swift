@@ -50,7 +50,10 @@ public struct RunReport: Sendable {
 
     /// What a person needs who looks at a failure.
     public var story: String {
-        guard let violation else { return "seed \(seed): green after \(simulated.milliseconds) ms and \(steps) steps, trace hash \(String(hash.value, radix: 16))" }
+        guard let violation else {
+            return
+                "seed \(seed): green after \(simulated.milliseconds) ms and \(steps) steps, trace hash \(String(hash.value, radix: 16))"
+        }
         return """
             seed \(seed): RED after \(simulated.milliseconds) ms and \(steps) steps
             invariant: \(violation.invariant)

@@ -78,6 +78,7 @@ public struct SweepSummary: Sendable, Codable {
 
     /// What never happened: a sweep of some size that does not reach these proves less than it seems to.
     public var neverReached: [String] {
-        FaultKind.allCases.filter { faults[$0] == 0 }.map { "fault \($0)" } + Mark.allCases.filter { marks[$0] == 0 }.map { "mark \($0)" }
+        FaultKind.allCases.filter { faults[$0] == 0 }.map { "fault \($0)" }
+            + Mark.allCases.filter { marks[$0] == 0 }.map { "mark \($0)" }
     }
 }

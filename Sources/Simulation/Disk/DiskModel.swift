@@ -16,9 +16,12 @@ import Machine
 /// every append that was requested before it.
 public struct DiskModel: Sendable {
     public struct Options: Hashable, Sendable {
-        public var appendTime = Spread(least: .microseconds(2), usual: .microseconds(20), worst: .milliseconds(5), tailPer1024: 4)
-        public var readTime = Spread(least: .microseconds(2), usual: .microseconds(50), worst: .milliseconds(20), tailPer1024: 8)
-        public var syncTime = Spread(least: .microseconds(100), usual: .milliseconds(2), worst: .milliseconds(80), tailPer1024: 10)
+        public var appendTime = Spread(
+            least: .microseconds(2), usual: .microseconds(20), worst: .milliseconds(5), tailPer1024: 4)
+        public var readTime = Spread(
+            least: .microseconds(2), usual: .microseconds(50), worst: .milliseconds(20), tailPer1024: 8)
+        public var syncTime = Spread(
+            least: .microseconds(100), usual: .milliseconds(2), worst: .milliseconds(80), tailPer1024: 10)
         /// What an operation of a slow disk takes at most.
         public var slowest = Nanoseconds.seconds(2)
         /// The unit of writing, and so of what a failed sync drops.
@@ -72,7 +75,9 @@ public struct DiskModel: Sendable {
     public func visibleBytes(of file: FileName) -> [UInt8]? { directory[file].flatMap { inodes[$0]?.bytes } }
 
     /// What is on the medium for certain, found by the names that are there for certain.
-    public func durableBytes(of file: FileName) -> [UInt8]? { directory.durableEntries[file].flatMap { inodes[$0]?.durableBytes } }
+    public func durableBytes(of file: FileName) -> [UInt8]? {
+        directory.durableEntries[file].flatMap { inodes[$0]?.durableBytes }
+    }
 
     /// What the last life left behind, for an oracle that judges what the next one makes of it.
     public struct Remains: Hashable, Sendable {

@@ -35,7 +35,30 @@ extension World {
             let worst = random.length(.milliseconds(1)...(.milliseconds(400)))
             setReaction(victim, Spread(least: .zero, usual: worst / 4, worst: worst, tailPer1024: 100))
             return [(faultTime(&random), .usualReaction(process: victim))]
-        case .isolation, .partition, .oneWayCut, .partialCut, .clientCut: return cut(kind, targets, &random)
+        case .isolation:
+            // From everybody but ZooKeeper; that is a fault of its own.
+            let victim = targets[random.below(targets.count)]
+            return cut(bothWays(victim, (0..<processCount).filter { $0 != victim }), &random)
+        case .partition:
+            let side = (0..<processCount).map { _ in random.chance(1, in: 2) }
+            return cut((0..<processCount).flatMap { a in bothWays(a, (0..<a).filter { side[$0] != side[a] }) }, &random)
+        case .oneWayCut:
+            let victim = targets[random.below(targets.count)]
+            var paths: [Repair.Path] = []
+            for other in 0..<processCount where other != victim && random.chance(1, in: 2) {
+                paths.append(
+                    random.chance(1, in: 2) ? Repair.Path(from: victim, to: other) : Repair.Path(from: other, to: victim))
+            }
+            return cut(paths, &random)
+        case .partialCut:
+            let victim = targets[random.below(targets.count)]
+            let others = (0..<processCount).filter { $0 != victim }
+            return cut(others.isEmpty ? [] : bothWays(victim, [others[random.below(others.count)]]), &random)
+        case .clientCut:
+            let client = endpoint(ofClient: random.below(clientCount))
+            var lost: [Int] = []
+            for process in 0..<processCount where random.chance(1, in: 2) { lost.append(process) }
+            return cut(bothWays(client, lost), &random)
         case .reset:
             var hit = false
             for _ in 0..<4 where !hit {
@@ -48,7 +71,8 @@ extension World {
             let slow = targets[random.below(targets.count)]
             let factor = Int64([10, 100, 1_000][random.below(3)])
             let paths = (0..<processCount).flatMap { other in
-                other == slow || random.chance(1, in: 3) ? [] : [Repair.Path(from: slow, to: other), Repair.Path(from: other, to: slow)]
+                other == slow || random.chance(1, in: 3)
+                    ? [] : [Repair.Path(from: slow, to: other), Repair.Path(from: other, to: slow)]
             }
             for path in paths { setSlowness(from: path.from, to: path.to, factor: factor) }
             return [(faultTime(&random), .usualSpeed(paths))]
@@ -64,12 +88,14 @@ extension World {
             return [(faultTime(&random), .zooKeeperReached(process: victim, servers: servers))]
         case .zooKeeperServerIsolated:
             // A minority, so that there is a leader.
-            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown }) else { return [] }
+            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown })
+            else { return [] }
             let server = random.below(zooKeeperServers)
             setZooKeeperServerIsolated(server, true)
             return [(faultTime(&random), .zooKeeperServerBack(server: server))]
         case .zooKeeperServerDown:
-            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown }) else { return [] }
+            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown })
+            else { return [] }
             let server = random.below(zooKeeperServers)
             setZooKeeperServerDown(server, true)
             return [(faultTime(&random), .zooKeeperServerUp(server: server))]
@@ -80,18 +106,36 @@ extension World {
         case .diskStall:
             stallDisk(targets[random.below(targets.count)], for: faultTime(&random))
             return []
-        case .slowDisk, .diskFull, .syncFailure, .appendFailure:
-            let victim = targets[random.below(targets.count)]
-            var faults = DiskModel.Faults()
-            switch kind {
-            case .slowDisk: faults.slowness = Int64([5, 30, 200][random.below(3)])
-            case .diskFull: faults.isFull = true
-            case .syncFailure: faults.syncFailure = [1_000, 10_000, 65_536][random.below(3)]
-            default: faults.appendFailure = [500, 5_000, 65_536][random.below(3)]
-            }
-            setDiskFaults(victim, faults)
-            return [(faultTime(&random), .diskHealthy(process: victim))]
+        case .slowDisk:
+            let slowness = Int64([5, 30, 200][random.below(3)])
+            return failDisk(targets, &random) { $0.slowness = slowness }
+        case .diskFull: return failDisk(targets, &random) { $0.isFull = true }
+        case .syncFailure:
+            let chance = UInt64([1_000, 10_000, 65_536][random.below(3)])
+            return failDisk(targets, &random) { $0.syncFailure = chance }
+        case .appendFailure:
+            let chance = UInt64([500, 5_000, 65_536][random.below(3)])
+            return failDisk(targets, &random) { $0.appendFailure = chance }
         }
+    }
+
+    private mutating func failDisk(
+        _ targets: [Int], _ random: inout SeededRandom, _ change: (inout DiskModel.Faults) -> Void
+    ) -> [(after: Nanoseconds, Repair)] {
+        let victim = targets[random.below(targets.count)]
+        var faults = DiskModel.Faults()
+        change(&faults)
+        setDiskFaults(victim, faults)
+        return [(faultTime(&random), .diskHealthy(process: victim))]
+    }
+
+    private func bothWays(_ a: Int, _ others: [Int]) -> [Repair.Path] {
+        others.flatMap { [Repair.Path(from: a, to: $0), Repair.Path(from: $0, to: a)] }
+    }
+
+    private mutating func cut(_ paths: [Repair.Path], _ random: inout SeededRandom) -> [(after: Nanoseconds, Repair)] {
+        for path in paths { cutPath(from: path.from, to: path.to) }
+        return paths.isEmpty ? [] : [(faultTime(&random), .mend(paths))]
     }
 
     /// Kills a process, or takes its power, alone or with most others. Returns when who starts again.
@@ -109,37 +153,6 @@ extension World {
             repairs.append((together + random.length(.zero...(.seconds(1))), .restart(process: process)))
         }
         return repairs
-    }
-
-    private mutating func cut(
-        _ kind: FaultKind, _ targets: [Int], _ random: inout SeededRandom
-    ) -> [(after: Nanoseconds, Repair)] {
-        var paths: [Repair.Path] = []
-        func sever(_ a: Int, _ b: Int) {
-            paths.append(Repair.Path(from: a, to: b))
-            paths.append(Repair.Path(from: b, to: a))
-        }
-        let victim = targets[random.below(targets.count)]
-        let others = (0..<processCount).filter { $0 != victim }
-        switch kind {
-        case .isolation:
-            // Everybody but ZooKeeper, or ZooKeeper too: that is a fault of its own.
-            for other in others { sever(victim, other) }
-        case .partition:
-            let side = (0..<processCount).map { _ in random.chance(1, in: 2) }
-            for a in 0..<processCount { for b in (a + 1)..<max(a + 1, processCount) where side[a] != side[b] { sever(a, b) } }
-        case .oneWayCut:
-            for other in others where random.chance(1, in: 2) {
-                paths.append(random.chance(1, in: 2) ? Repair.Path(from: victim, to: other) : Repair.Path(from: other, to: victim))
-            }
-        case .partialCut:
-            if !others.isEmpty { sever(victim, others[random.below(others.count)]) }
-        default:
-            let client = endpoint(ofClient: random.below(clientCount))
-            for process in 0..<processCount where random.chance(1, in: 2) { sever(client, process) }
-        }
-        for path in paths { cutPath(from: path.from, to: path.to) }
-        return paths.isEmpty ? [] : [(faultTime(&random), .mend(paths))]
     }
 
     /// Ends a fault. `restart` is the scenario's, who knows what to start.

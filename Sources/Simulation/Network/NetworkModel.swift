@@ -18,14 +18,16 @@ import Machine
 /// It holds the messages and decides when they arrive; the world asks it and delivers.
 public struct NetworkModel<Message: Sendable>: Sendable {
     public struct Options: Hashable, Sendable {
-        public var latency = Spread(least: .microseconds(50), usual: .microseconds(400), worst: .milliseconds(20), tailPer1024: 8)
+        public var latency = Spread(
+            least: .microseconds(50), usual: .microseconds(400), worst: .milliseconds(20), tailPer1024: 8)
         /// How long after a cut a connection is given up.
         public var givingUp = Spread(least: .milliseconds(150), usual: .seconds(2), worst: .seconds(15), tailPer1024: 200)
         /// How long after a reset the other side hears of it.
         public var noticing = Spread(least: .microseconds(50), usual: .milliseconds(2), worst: .seconds(1), tailPer1024: 50)
         /// What a slow path takes at most.
         public var slowest = Nanoseconds.seconds(3)
-        public var backOff = Spread(least: .milliseconds(5), usual: .milliseconds(100), worst: .milliseconds(400), tailPer1024: 100)
+        public var backOff = Spread(
+            least: .milliseconds(5), usual: .milliseconds(100), worst: .milliseconds(400), tailPer1024: 100)
         /// Messages that a connection holds before it is dropped.
         public var capacity = 4_096
 
@@ -132,7 +134,8 @@ public struct NetworkModel<Message: Sendable>: Sendable {
             connections[slot].inFlight.append((now, message))
             return nil
         case .open:
-            let arrival = max(now + latency(from: connections[slot].from, to: connections[slot].to), connections[slot].lastArrival)
+            let arrival = max(
+                now + latency(from: connections[slot].from, to: connections[slot].to), connections[slot].lastArrival)
             connections[slot].lastArrival = arrival
             connections[slot].inFlight.append((arrival, message))
             return planArrival(slot, notBefore: now)
@@ -166,7 +169,11 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     mutating func detach(_ slot: Int, keeping: Int) {
         let link = path(connections[slot].from, connections[slot].to)
         if links[link].connection == slot { links[link].connection = nil }
-        if connections[slot].state == .open { connections[slot].inFlight.keepFirst(keeping) } else { connections[slot].inFlight.removeAll() }
+        if connections[slot].state == .open {
+            connections[slot].inFlight.keepFirst(keeping)
+        } else {
+            connections[slot].inFlight.removeAll()
+        }
         connections[slot].state = .draining
         if connections[slot].inFlight.isEmpty { free(slot) }
     }

@@ -58,7 +58,8 @@ struct KeyHistory: Sendable {
         if let existed, existed != before {
             return Violation(
                 "a delete tells whether the key was there",
-                "the delete \(name)=\(number) reported existed=\(existed), but the version before it was \(before ? "a value" : "none")")
+                "the delete \(name)=\(number) reported existed=\(existed), but the version before it was \(before ? "a value" : "none")"
+            )
         }
         return nil
     }
@@ -69,7 +70,8 @@ struct KeyHistory: Sendable {
         versions[number - 1].outcome = .refused
         guard version(number).wasSeen else { return nil }
         return Violation(
-            "what is reported as not done was not done", "\(name)=\(number) failed with \"\(reason)\", but a read had returned it before")
+            "what is reported as not done was not done",
+            "\(name)=\(number) failed with \"\(reason)\", but a read had returned it before")
     }
 
     // MARK: Reads
@@ -112,7 +114,8 @@ struct KeyHistory: Sendable {
         let why = known.outcome == .acknowledged ? "acknowledged" : "returned by a read"
         return Violation(
             "acknowledged writes survive",
-            "\(reader) found \(what), but \(name)=\(since) (a \(known.isDelete ? "delete" : "put")) had been \(why) before that read began")
+            "\(reader) found \(what), but \(name)=\(since) (a \(known.isDelete ? "delete" : "put")) had been \(why) before that read began"
+        )
     }
 }
 

@@ -24,7 +24,8 @@ struct MasteryOracle: Sendable {
                     if let maker = makers[version], maker != transaction.session {
                         return Violation(
                             "one master writes per epoch",
-                            "session \(transaction.session) wrote under epoch version \(version), which session \(maker) had made")
+                            "session \(transaction.session) wrote under epoch version \(version), which session \(maker) had made"
+                        )
                     }
                 case .check, .create, .delete, .set: break
                 }

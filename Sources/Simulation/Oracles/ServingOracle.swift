@@ -24,7 +24,8 @@ struct ServingOracle: Sendable {
                 true,
                 Violation(
                     "one primary serves per group and moment",
-                    "processes \(reign.process) (term \(reign.term)) and \(rival) both serve group \(ClusterPlan.groupNames[group])")
+                    "processes \(reign.process) (term \(reign.term)) and \(rival) both serve group \(ClusterPlan.groupNames[group])"
+                )
             )
         }
         if last[group] == reign { return (false, nil) }

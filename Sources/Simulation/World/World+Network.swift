@@ -86,7 +86,9 @@ extension World {
 
     /// The node says that it needs the link no more: what was sent still arrives.
     mutating func closeLink(from sender: Int, to address: Address) {
-        guard let receiver = process(at: address), let slot = network.links[network.path(sender, receiver)].connection else { return }
+        guard let receiver = process(at: address), let slot = network.links[network.path(sender, receiver)].connection else {
+            return
+        }
         network.detach(slot, keeping: network.connections[slot].inFlight.count)
     }
 
@@ -146,11 +148,14 @@ extension World {
     /// Breaks the connection between two processes, if there is one, as a reset would.
     @discardableResult
     public mutating func resetConnection(from: Int, to: Int) -> Bool {
-        guard let slot = network.links[network.path(from, to)].connection, network.connections[slot].state == .open else { return false }
+        guard let slot = network.links[network.path(from, to)].connection, network.connections[slot].state == .open else {
+            return false
+        }
         let kept = network.random.below(network.connections[slot].inFlight.count + 1)
         let noticed = network.random.chance(1, in: 2)
         if trace.isRecording {
-            trace.tell(at: now, "reset \(name(from)) -> \(name(to)), \(network.connections[slot].inFlight.count - kept) messages lost")
+            trace.tell(
+                at: now, "reset \(name(from)) -> \(name(to)), \(network.connections[slot].inFlight.count - kept) messages lost")
         }
         breakConnection(slot, keeping: kept, noticed: noticed)
         return true

@@ -94,7 +94,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     public func disk(_ process: Int) -> DiskModel { disks[process] }
 
     func process(at address: Address) -> Int? {
-        for index in processes.indices where processes[index].address.port == address.port && processes[index].address.host == address.host {
+        for index in processes.indices
+        where processes[index].address.port == address.port && processes[index].address.host == address.host {
             return index
         }
         return nil
@@ -265,7 +266,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         processes[process].timers[slot].plan &+= 1
         agenda.plan(
             .timer(
-                process: Int32(process), life: processes[process].life, slot: Int32(slot), plan: processes[process].timers[slot].plan),
+                process: Int32(process), life: processes[process].life, slot: Int32(slot),
+                plan: processes[process].timers[slot].plan),
             at: time)
     }
 

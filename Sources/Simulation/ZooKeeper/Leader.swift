@@ -41,7 +41,8 @@ struct Leader: Sendable {
         switch operation {
         case .create(let path, let data, let mode): return decideOne(.create(path: path, data: data, mode: mode), of: session)
         case .delete(let path, let version): return decideOne(.delete(path: path, version: version), of: session)
-        case .set(let path, let data, let version): return decideOne(.set(path: path, data: data, version: version), of: session)
+        case .set(let path, let data, let version):
+            return decideOne(.set(path: path, data: data, version: version), of: session)
         case .multi(let operations): return decideAll(operations, of: session)
         case .get, .exists, .children, .sync: preconditionFailure("reads are not decided by the leader")
         }

@@ -143,7 +143,9 @@ extension ZooKeeperModel {
             for change in transaction.changes {
                 servers[server].tree.apply(change, at: transaction.zxid)
                 for (watcher, path, kind) in servers[server].watches.fire(change) {
-                    guard handles[watcher.handle].connection == watcher.connection, handles[watcher.handle].isAlive else { continue }
+                    guard handles[watcher.handle].connection == watcher.connection, handles[watcher.handle].isAlive else {
+                        continue
+                    }
                     send(.watchFired(path: path, kind), to: watcher.handle, at: now, zxid: transaction.zxid)
                 }
             }
@@ -172,7 +174,9 @@ extension ZooKeeperModel {
     }
 
     mutating func planDelivery(_ handle: Int, at now: Instant) {
-        guard !handles[handle].isStalled, !handles[handle].deliveryPlanned, let first = handles[handle].packets.first else { return }
+        guard !handles[handle].isStalled, !handles[handle].deliveryPlanned, let first = handles[handle].packets.first else {
+            return
+        }
         handles[handle].deliveryPlanned = true
         plan(.delivery(handle: Int32(handle), connection: handles[handle].connection), at: max(first.arrival, now))
     }
@@ -195,14 +199,14 @@ extension ZooKeeperModel {
     }
 
     private mutating func rememberWatch(_ handle: Int, _ operation: CoordinationOperation, _ reply: CoordinationReply) {
-        let watch: RegisteredWatch? =
-            switch (operation, reply) {
-            case (.get(let path, true), .data): RegisteredWatch(path: path, kind: .data)
-            case (.exists(let path, true), .existence(let stat)):
-                RegisteredWatch(path: path, kind: stat == nil ? .existence : .data)
-            case (.children(let path, true), .children): RegisteredWatch(path: path, kind: .children)
-            default: nil
-            }
+        var watch: RegisteredWatch?
+        if case .get(let path, watch: true) = operation, case .data = reply {
+            watch = RegisteredWatch(path: path, kind: .data)
+        } else if case .exists(let path, watch: true) = operation, case .existence(let stat) = reply {
+            watch = RegisteredWatch(path: path, kind: stat == nil ? .existence : .data)
+        } else if case .children(let path, watch: true) = operation, case .children = reply {
+            watch = RegisteredWatch(path: path, kind: .children)
+        }
         if let watch, !handles[handle].watches.contains(watch) { handles[handle].watches.append(watch) }
     }
 

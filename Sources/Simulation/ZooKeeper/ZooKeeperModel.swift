@@ -31,12 +31,15 @@ public struct ZooKeeperModel: Sendable {
         public var tick = Nanoseconds.milliseconds(2_000)
         /// What each client asks for; granted within 2 to 20 ticks.
         public var requestedTimeout = Nanoseconds.milliseconds(4_000)
-        public var latency = Spread(least: .microseconds(100), usual: .milliseconds(1), worst: .milliseconds(40), tailPer1024: 10)
+        public var latency = Spread(
+            least: .microseconds(100), usual: .milliseconds(1), worst: .milliseconds(40), tailPer1024: 10)
         /// From a write's arrival to its commit.
-        public var commitTime = Spread(least: .microseconds(300), usual: .milliseconds(4), worst: .milliseconds(150), tailPer1024: 10)
+        public var commitTime = Spread(
+            least: .microseconds(300), usual: .milliseconds(4), worst: .milliseconds(150), tailPer1024: 10)
         /// How far the servers that a client is not connected to lag behind.
         public var lag = Spread(least: .microseconds(100), usual: .milliseconds(5), worst: .seconds(2), tailPer1024: 30)
-        public var reconnecting = Spread(least: .milliseconds(1), usual: .milliseconds(50), worst: .seconds(1), tailPer1024: 200)
+        public var reconnecting = Spread(
+            least: .milliseconds(1), usual: .milliseconds(50), worst: .seconds(1), tailPer1024: 200)
         /// How long after a lost connection its requests may still be executed.
         public var lateness = Spread(least: .microseconds(100), usual: .milliseconds(20), worst: .seconds(2), tailPer1024: 200)
         /// The largest request that a server accepts, in bytes (`jute.maxbuffer`).
