@@ -62,6 +62,10 @@ if [ "$#" -gt 0 ]; then
     run_tests chosen "$@"
     exit 0
 fi
-# Tests of machines share the cores; tests with real processes and deadlines of their own get them to themselves.
-run_tests machine --skip 'IntegrationTests|ZooKeeperAdapterTests'
-run_tests process --no-parallel --filter 'IntegrationTests|ZooKeeperAdapterTests'
+# Tests of machines compute and may take all cores; tests that wait for sockets and files share them among themselves; tests
+# with real processes and deadlines of their own come one by one.
+adapters='GRPCAdapterTests|FileAdapterTests|RuntimeTests|CommandTests'
+processes='IntegrationTests|ZooKeeperAdapterTests'
+run_tests machine --skip "$adapters|$processes"
+run_tests adapter --filter "$adapters"
+run_tests process --no-parallel --filter "$processes"
