@@ -108,6 +108,21 @@ import Wire
         }
     }
 
+    @Test func aServersRefusalTellsMoreThanAServerThatIsNotThere() throws {
+        let (listener, port) = listenOnLoopback()
+        close(listener)
+        let server = try TestServer { _ in .failed(ClientError(.unavailable, "group g has no primary")) }
+        defer { server.shutDown() }
+        let client = KVClient(servers: [server.address, Address(host: "127.0.0.1", port: port)])
+        defer { client.shutDown() }
+        do throws(ClientError) {
+            _ = try client.get(key: [1], timeout: patience)
+            Issue.record("nobody has the key")
+        } catch {
+            #expect(error == ClientError(.unavailable, "group g has no primary"))
+        }
+    }
+
     @Test func theNextServerIsAskedWhereNothingHappened() throws {
         let (listener, port) = listenOnLoopback()
         close(listener)

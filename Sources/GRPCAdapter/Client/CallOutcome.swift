@@ -5,8 +5,9 @@ import Wire
 /// What became of one attempt at a request.
 enum CallOutcome {
     case finished(Result<ClientReply, ClientError>)
-    /// It failed without harm and may be tried at another server; the error is for when there is none.
-    case mayTryNext(ClientError)
+    /// It failed without harm and may be tried at another server; the error is for when there is none. `isAnswer`: the server
+    /// itself said so.
+    case mayTryNext(ClientError, isAnswer: Bool)
 }
 
 extension CallOutcome {
@@ -22,9 +23,10 @@ extension CallOutcome {
             // Without the server's own word, UNAVAILABLE comes from the transport, which knows nothing of what
             // happened.
             if call.trailing_metadata.value(of: CallStatus.outcomeKey) == CallStatus.notExecuted {
-                self = .mayTryNext(ClientError(.unavailable, message))
+                self = .mayTryNext(ClientError(.unavailable, message), isAnswer: true)
             } else if attempt.isRead {
-                self = .mayTryNext(ClientError(.unavailable, "the connection to \(server) broke: \(message)"))
+                self = .mayTryNext(
+                    ClientError(.unavailable, "the connection to \(server) broke: \(message)"), isAnswer: false)
             } else {
                 self = .finished(.failure(ClientError(.aborted, "the connection to \(server) broke: \(message)")))
             }
@@ -36,7 +38,7 @@ extension CallOutcome {
 
     /// A request that found no connection and was never sent.
     static func unsent(to server: Address, _ reason: String) -> CallOutcome {
-        .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: \(reason)"))
+        .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: \(reason)"), isAnswer: false)
     }
 
     private static func reply(

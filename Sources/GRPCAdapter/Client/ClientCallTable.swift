@@ -13,6 +13,8 @@ struct ClientAttempt: Sendable {
     var server: Int
     /// How many servers were asked, this one included.
     var asked = 1
+    /// The newest refusal that a server itself has given.
+    var answer: ClientError?
 
     var isRead: Bool { request?.isRead ?? true }
 }

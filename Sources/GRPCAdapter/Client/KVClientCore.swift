@@ -149,17 +149,20 @@ final class KVClientCore: Sendable {
         let result: Result<ClientReply, ClientError>
         switch outcome {
         case .finished(let finished): result = finished
-        case .mayTryNext(let error):
+        case .mayTryNext(let error, let isAnswer):
+            // What a server said tells more than that another one cannot be reached.
+            let worthTelling = isAnswer ? error : attempt.answer ?? error
             let next = (attempt.server + 1) % channels.count
             _ = preferred.compareExchange(expected: attempt.server, desired: next, ordering: .relaxed)
             if attempt.asked < channels.count, !isCancelled, aviary_nanoseconds_until(attempt.deadline.value) != 0 {
                 var attempt = attempt
                 attempt.server = next
                 attempt.asked += 1
+                if isAnswer { attempt.answer = error }
                 table.withLock { $0.retry(slot, attempt) }
                 return send(attempt, slot, memory)
             }
-            result = .failure(error)
+            result = .failure(worthTelling)
         }
         // First the answer, then the slot: whoever waits for the client's end has heard of everything.
         attempt.completion(result)
