@@ -172,8 +172,19 @@ extension LogStore {
         var operations: [DiskOperation] = []
         if writing.closedAtCommit != commit {
             writing.encoder.closed(last: last.seq, commit: commit)
-            operations.append(.append(.log, writing.encoder.take()))
+            let line = writing.encoder.take()
+            if LogStore.sharesBlock(with: line.count, at: writing.end) { operations.append(.append(.log, line)) }
         }
         run(operations + [.sync(.log)], then: .closed, into: &effects)
+    }
+
+    /// Whether a line that is written at `offset` shares its block with what will be written behind it.
+    ///
+    /// If the last sync fails, the line may be dropped from the medium while the next life still reads it, believes it, and
+    /// writes on behind it. That write takes the line's block with it, and so mends the hole: if it is in that block. (A file
+    /// that ends without the line is written anew when it is opened, as after a crash.)
+    private static func sharesBlock(with count: Int, at offset: Int64) -> Bool {
+        let block: Int64 = 512
+        return offset / block == (offset + Int64(count)) / block
     }
 }
