@@ -68,7 +68,8 @@ public struct ClusterPlan: Sendable {
         if random.chance(1, in: 3) {
             world.timerLateness = Spread(least: .zero, usual: .milliseconds(5), worst: .milliseconds(300), tailPer1024: 20)
         }
-        if random.chance(1, in: 8) { world.network.capacity = 8 }
+        // Small enough to overflow while a path is cut, large enough for everything that all clients have under way.
+        if random.chance(1, in: 8) { world.network.capacity = 48 }
         world.network.latency = pick([
             Spread(least: .microseconds(30), usual: .microseconds(150), worst: .milliseconds(2), tailPer1024: 5),
             world.network.latency,
