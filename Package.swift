@@ -56,13 +56,16 @@ let package = Package(
             swiftSettings: swift6
         ),
 
-        // The simulated world.
+        // The simulated world, for any node; and the one of Aviary's nodes.
+        .target(name: "Simulation", dependencies: ["Machine"], swiftSettings: swift6),
         .target(
-            name: "Simulation",
-            dependencies: ["Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes"],
+            name: "ClusterSimulation",
+            dependencies: [
+                "Simulation", "Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes",
+            ],
             swiftSettings: swift6
         ),
-        .executableTarget(name: "sweep", dependencies: ["Simulation"], path: "Sources/Sweep", swiftSettings: swift6),
+        .executableTarget(name: "sweep", dependencies: ["ClusterSimulation", "Simulation"], path: "Sources/Sweep", swiftSettings: swift6),
 
         // The real world.
         .target(
@@ -123,9 +126,13 @@ let package = Package(
             name: "ReplicationTests", dependencies: ["Replication", "Coordination", "Storage", "Machine", "Wire"],
             swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine"], swiftSettings: swift6),
         .testTarget(
-            name: "SimTests", dependencies: ["Simulation"], path: "SimTests", exclude: ["Planted"], swiftSettings: swift6),
+            name: "ClusterSimulationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine", "Wire"],
+            swiftSettings: swift6),
+        .testTarget(
+            name: "SimTests", dependencies: ["ClusterSimulation", "Simulation"], path: "SimTests", exclude: ["Planted"],
+            swiftSettings: swift6),
         .testTarget(
             name: "ZooKeeperAdapterTests",
             dependencies: ["ZooKeeperAdapter", "Machine", "TestSupport"],

@@ -1,4 +1,5 @@
 import Foundation
+import ClusterSimulation
 import Simulation
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import ClusterSimulation
 import Simulation
 
 /// The parent's side of a sweep: deals parts of the seeds to worker processes, a few at a time, and sums up.

@@ -1,4 +1,5 @@
 import Foundation
+import ClusterSimulation
 import Simulation
 
 /// The child's side of a sweep: runs seeds one after the other and tells its parent on standard output.

@@ -1,6 +1,7 @@
 // `sweep`: many seeds, or one of them told as a story. See docs/simulation.md.
 
 import Foundation
+import ClusterSimulation
 import Simulation
 
 /// What was asked for on the command line.

@@ -6,12 +6,12 @@ import Testing
     static let layers: [[String]] = [
         ["Machine"],
         ["Wire", "CZooKeeperShims", "CGRPCShims", "AviaryProtos"],
-        ["Placement", "Storage"],
+        ["Placement", "Storage", "Simulation"],
         ["Coordination"],
         ["Replication"],
         ["Nodes"],
         ["ZooKeeperAdapter", "GRPCAdapter", "FileAdapter"],
-        ["Runtime", "Simulation"],
+        ["Runtime", "ClusterSimulation"],
         ["aviary", "sweep"],
     ]
 
@@ -72,7 +72,7 @@ import Testing
         #expect(problems("Machine", ["Wire"]).count == 1)
         #expect(problems("Nodes", ["GRPCAdapter"]).count == 1)
         #expect(problems("Storage", ["Placement"]).count == 1)
-        #expect(problems("Runtime", ["Simulation"]).count == 1)
+        #expect(problems("Runtime", ["ClusterSimulation"]).count == 1)
         #expect(problems("Runtime", ["TestSupport"]).count == 1)
         #expect(problems("Newcomer", []).count == 1)
     }

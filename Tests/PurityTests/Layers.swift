@@ -18,7 +18,7 @@ enum Package {
 
     /// Targets that hold node logic or the simulated world.
     static let pureTargets = [
-        "Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes", "Simulation",
+        "Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes", "Simulation", "ClusterSimulation",
     ]
 
     static func targets() throws -> [Target] {

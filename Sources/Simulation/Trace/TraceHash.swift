@@ -60,7 +60,7 @@ extension Traceable {
 }
 
 /// Bytes as people want to see them: the beginning as text where it is text, and how many there are.
-func brief(_ bytes: [UInt8]) -> String {
+public func brief(_ bytes: [UInt8]) -> String {
     let shown = bytes.prefix(24)
     guard shown.allSatisfy({ (32..<127).contains($0) || $0 == 10 }) else { return "<\(bytes.count) bytes>" }
     let text = String(decoding: shown.map { $0 == 10 ? UInt8(ascii: "|") : $0 }, as: UTF8.self)

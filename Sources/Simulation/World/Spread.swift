@@ -29,13 +29,13 @@ public struct Spread: Hashable, Sendable {
 
 extension SeededRandom {
     /// A length drawn evenly from a range.
-    mutating func length(_ range: ClosedRange<Nanoseconds>) -> Nanoseconds {
+    public mutating func length(_ range: ClosedRange<Nanoseconds>) -> Nanoseconds {
         let width = UInt64(bitPattern: range.upperBound.count - range.lowerBound.count)
         return Nanoseconds(range.lowerBound.count + Int64(width.multipliedFullWidth(by: next()).high))
     }
 
     /// A number drawn evenly from 0..<bound; 0 where the bound is not positive.
-    @inline(__always) mutating func below(_ bound: Int) -> Int {
+    @inlinable public mutating func below(_ bound: Int) -> Int {
         bound <= 1 ? 0 : Int(UInt64(bound).multipliedFullWidth(by: next()).high)
     }
 }

@@ -86,6 +86,13 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     public func endpoint(ofClient client: Int) -> Int { processes.count + client }
     public func address(of process: Int) -> Address { processes[process].address }
     public func node(_ process: Int) -> N? { processes[process].isUp ? processes[process].slot.map { nodes[$0] } : nil }
+    /// Asks the node of a living process, without copying it; nil where the process is down. `ask` gets the node and what its
+    /// clock shows, and must not change it.
+    public mutating func ask<Answer>(_ process: Int, _ ask: (inout N, Instant) -> Answer) -> Answer? {
+        guard processes[process].isUp, let slot = processes[process].slot else { return nil }
+        return ask(&nodes[slot], processes[process].clock.reading(at: now))
+    }
+
     public func isUp(_ process: Int) -> Bool { processes[process].isUp }
     public func isPaused(_ process: Int) -> Bool { processes[process].isPaused }
     public func life(of process: Int) -> UInt32 { processes[process].life }
@@ -292,5 +299,5 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
 extension Instant {
     /// Later than everything.
-    static let never = Instant(nanoseconds: .max)
+    public static let never = Instant(nanoseconds: .max)
 }

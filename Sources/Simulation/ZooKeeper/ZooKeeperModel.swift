@@ -47,7 +47,8 @@ public struct ZooKeeperModel: Sendable {
 
         public init() {}
 
-        var grantedTimeout: Nanoseconds { min(max(requestedTimeout, tick * 2), tick * 20) }
+        /// What the ensemble makes of `requestedTimeout`.
+        public var grantedTimeout: Nanoseconds { min(max(requestedTimeout, tick * 2), tick * 20) }
         /// How long a cut-off server goes on serving.
         var syncLimit: Nanoseconds { tick * 5 }
     }

@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 import Wire
 
 // What of Aviary's messages tells two runs apart. Identities that are the same in every message of a run are left out.

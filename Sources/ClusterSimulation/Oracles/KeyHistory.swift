@@ -1,3 +1,5 @@
+import Simulation
+
 // Property: every read of a key returns a state that the key may have had between the read's beginning and its end.
 
 /// What was tried on one key, and what is known of it: an exact judge of reads without searching through orders.

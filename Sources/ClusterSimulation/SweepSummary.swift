@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 
 /// Many runs, summed up. Summaries of parts of a sweep add up to that of the whole.
 public struct SweepSummary: Sendable, Codable {

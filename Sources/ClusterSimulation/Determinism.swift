@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 
 /// Whether a seed decides everything: two runs of it in one process must be the same, event for event. (Equal dictionaries
 /// iterate in different orders even within one process, so this sees what depends on that.)

@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 import Wire
 
 /// A client of the workload: one operation at a time, on its own keys to write and on any key to read.

@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 
 /// What became of one seed.
 public struct RunReport: Sendable {

@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 
 // Property: a store that was opened holds a right prefix of what was written to it, with everything that was synced, and
 // never less than it had committed.

@@ -1,5 +1,6 @@
 import Coordination
 import Machine
+import Simulation
 
 // Property: the writes of at most one session succeed under each master epoch.
 

@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 import Wire
 
 // Property: at any moment at most one process of a group serves as primary, and the terms of those who serve only grow.

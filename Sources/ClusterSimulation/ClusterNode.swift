@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 import Nodes
 import Wire
 

@@ -1,7 +1,8 @@
 import Machine
+import Simulation
 import Testing
 
-@testable import Simulation
+@testable import ClusterSimulation
 
 /// The oracles against hand-made histories, right ones and wrong ones.
 @Suite struct OracleTests {
@@ -109,3 +110,5 @@ import Testing
         #expect(!image.isPrefix(of: LogImage(bytes(text.replacing("djE=", with: "djI=")))))
     }
 }
+
+private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }

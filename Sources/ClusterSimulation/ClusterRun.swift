@@ -1,5 +1,6 @@
 import Coordination
 import Machine
+import Simulation
 import Nodes
 import Placement
 import Wire

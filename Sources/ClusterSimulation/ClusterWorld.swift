@@ -1,4 +1,5 @@
 import Machine
+import Simulation
 import Nodes
 import Wire
 
@@ -21,23 +22,16 @@ struct DataStatus: Sendable {
 
 extension ClusterWorld {
     mutating func dataStatus(_ process: Int) -> DataStatus? {
-        guard let slot = slotOfLiving(process) else { return nil }
-        let now = localTime(of: process)
-        return nodes[slot].askData { $0.judged(at: now) }
+        ask(process) { node, now in node.askData { $0.judged(at: now) } } ?? nil
     }
 
     mutating func isServing(_ process: Int) -> Bool {
-        guard let slot = slotOfLiving(process) else { return false }
-        let now = localTime(of: process)
-        return nodes[slot].askData { $0.isServing(at: now) } ?? false
+        ask(process) { node, now in node.askData { $0.isServing(at: now) } ?? false } ?? false
     }
 
     mutating func value(of key: [UInt8], at process: Int) -> [UInt8]? {
-        guard let slot = slotOfLiving(process) else { return nil }
-        return nodes[slot].askData { $0.value(of: key) } ?? nil
+        ask(process) { node, _ in node.askData { $0.value(of: key) } ?? nil } ?? nil
     }
-
-    private func slotOfLiving(_ process: Int) -> Int? { processes[process].isUp ? processes[process].slot : nil }
 }
 
 extension ClusterNode {
