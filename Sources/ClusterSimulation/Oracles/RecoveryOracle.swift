@@ -2,7 +2,8 @@ import Machine
 import Simulation
 
 // Property: a store that was opened holds a right prefix of what was written to it, with everything that was synced, and
-// never less than it had committed.
+// never less than it had committed. Where its disk was damaged, it may refuse to open, or hold only what comes before the
+// damage, but nothing wrong. A store whose disk was exchanged owes nothing.
 
 /// What each store had when its last open life ended, against what it has when it is open again.
 struct RecoveryOracle: Sendable {
@@ -10,7 +11,10 @@ struct RecoveryOracle: Sendable {
         /// How far the store's commit mark had come.
         var commit: UInt64 = 0
         /// What was certainly on the medium, and what had been written at all; nil where the log was being replaced.
-        var log: (durable: LogImage, written: LogImage)?
+        var log: DiskModel.Remains?
+        /// What had been done to the disk until then, and whether any damage was left of it.
+        var harms = 0
+        var isHarmed = false
     }
 
     struct Life: Hashable, Sendable {
@@ -53,26 +57,34 @@ struct RecoveryOracle: Sendable {
         guard lives[process].isOpen else { return }
         lives[process].isOpen = false
         remains[process].commit = lives[process].commit
-        remains[process].log = disk.remains.flatMap { left in
-            left.wasReplacing ? nil : (LogImage(left.durable), LogImage(left.written))
-        }
+        remains[process].log = disk.remains.flatMap { $0.wasReplacing ? nil : $0 }
+        remains[process].harms = disk.harmCount
+        remains[process].isHarmed = disk.isHarmed(since: disk.harmCount)
     }
 
     private mutating func opened(_ process: Int, last: UInt64, _ disk: DiskModel) -> Violation? {
         let left = remains[process]
         guard left.commit > 0 || left.log != nil else { return nil }
+        if disk.wasExchanged(since: left.harms) {
+            remains[process] = Remains()
+            return nil
+        }
         recoveries += 1
-        let found = LogImage(disk.visibleBytes(of: .log) ?? [])
+        let found = LogImage(disk.pristineBytes(of: .log) ?? [])
         if (found.records.last?.seq ?? 0) != last {
             return broken(process, "the node opened at \(last), its log holds \(found.summary)")
         }
-        if last < left.commit { return broken(process, "it opened with \(found.summary), but had committed \(left.commit)") }
-        guard let log = left.log else { return nil }
-        if !log.durable.isPrefix(of: found) {
-            return broken(process, "it opened with \(found.summary), but \(log.durable.summary) had been synced")
+        if last < left.commit, !left.isHarmed, !disk.isHarmed(since: left.harms) {
+            return broken(process, "it opened with \(found.summary), but had committed \(left.commit)")
         }
-        if !found.isPrefix(of: log.written) {
-            return broken(process, "it opened with \(found.summary), but only \(log.written.summary) had been written")
+        guard let log = left.log else { return nil }
+        let durable = LogImage(disk.soundBytes(of: log))
+        if !durable.isPrefix(of: found) {
+            return broken(process, "it opened with \(found.summary), but \(durable.summary) had been synced")
+        }
+        let written = LogImage(log.written)
+        if !found.isPrefix(of: written) {
+            return broken(process, "it opened with \(found.summary), but only \(written.summary) had been written")
         }
         return nil
     }

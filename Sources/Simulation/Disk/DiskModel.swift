@@ -7,8 +7,9 @@ import Machine
 //   sector, any subset of its pages or sectors, or the new size without the content. Directory changes are lost by
 //   themselves;
 // - a failed sync drops pages, and the next sync says yes without them; a failed append leaves an unknown part;
-// - the disk is full for a while; it is slow, or hangs, for a while.
-// Not modelled yet: sticky read errors and bit rot, misdirected writes, the loss or replacement of the whole disk.
+// - the disk is full for a while; it is slow, or hangs, for a while;
+// - what is on the medium goes wrong without a crash: `Damage`;
+// - the whole disk is lost, or put back as it was at an earlier moment: `DiskModel+Replacement`.
 
 /// A disk, with its files and the requests of the process that uses it.
 ///
@@ -35,6 +36,8 @@ public struct DiskModel: Sendable {
         public var syncFailure: UInt64 = 0
         public var appendFailure: UInt64 = 0
         public var readFailure: UInt64 = 0
+        /// A sync that says yes, of which one page went elsewhere.
+        public var misdirection: UInt64 = 0
         public var isFull = false
         /// Everything takes this many times as long.
         public var slowness: Int64 = 1
@@ -49,20 +52,24 @@ public struct DiskModel: Sendable {
 
     public let options: Options
     public var faults = Faults()
-    private(set) var directory = Directory()
-    private var inodes = SortedMap<Int, FileImage>()
-    private var inodesMade = 0
+    var directory = Directory()
+    var inodes = SortedMap<Int, FileImage>()
+    var inodesMade = 0
     /// What is under way, in order; reads wait apart.
-    private var work = Queue<Pending>()
-    private var reads = Queue<Pending>()
+    var work = Queue<Pending>()
+    var reads = Queue<Pending>()
     /// When the queue is through, and when it is through with what a read must see.
-    private var workEnd = Instant.zero
-    private var readableAt = Instant.zero
-    private var lastReadEnd = Instant.zero
-    private var stalledUntil = Instant.zero
-    private var random: SeededRandom
+    var workEnd = Instant.zero
+    var readableAt = Instant.zero
+    var lastReadEnd = Instant.zero
+    var stalledUntil = Instant.zero
+    var random: SeededRandom
     /// Marks reached since they were taken.
     var marks: [Mark] = []
+    /// What the last life left behind, for an oracle that judges what the next one makes of it.
+    public internal(set) var remains: Remains?
+    /// Everything that was done to the disk behind its process's back, in order.
+    public internal(set) var harms: [Harm] = []
 
     init(options: Options, random: SeededRandom) {
         self.options = options
@@ -79,17 +86,11 @@ public struct DiskModel: Sendable {
         directory.durableEntries[file].flatMap { inodes[$0]?.durableBytes }
     }
 
-    /// What the last life left behind, for an oracle that judges what the next one makes of it.
-    public struct Remains: Hashable, Sendable {
-        /// What was certainly on the medium of the log.
-        public var durable: [UInt8]
-        /// What had been written to the log at all.
-        public var written: [UInt8]
-        /// The log was being replaced by another file, so that the two above may be of different ones.
-        public var wasReplacing: Bool
-    }
+    /// What was written to a file, also where the medium holds something else by now.
+    public func pristineBytes(of file: FileName) -> [UInt8]? { directory[file].flatMap { inodes[$0]?.pristineBytes } }
 
-    public private(set) var remains: Remains?
+    /// What is wrong with a file, and where.
+    public func damages(of file: FileName) -> [Damage] { directory[file].flatMap { inodes[$0]?.damages } ?? [] }
 
     /// Whether anything was ever asked of it.
     public var isInUse: Bool { inodesMade > 0 || !work.isEmpty }
@@ -154,13 +155,23 @@ public struct DiskModel: Sendable {
                 inodes.update(inode) { [pageBytes = options.pageBytes] in $0.failSync(pageBytes: pageBytes, &luck) }
                 return failure(.inputOutput, "\(file): input/output error while syncing")
             }
-            inodes.update(inode) { [pageBytes = options.pageBytes] in $0.sync(pageBytes: pageBytes) }
+            if happens(faults.misdirection) {
+                syncAstray(inode)
+            } else {
+                inodes.update(inode) { [pageBytes = options.pageBytes] in $0.sync(pageBytes: pageBytes) }
+            }
             return .done
         case .read(let file, let offset, let length):
             guard let inode = directory[file], let image = inodes[inode] else { return missing(file) }
-            if happens(faults.readFailure) { return failure(.inputOutput, "\(file): input/output error while reading") }
             let start = min(max(0, Int(offset)), image.size)
-            return .data(Array(image.bytes[start..<min(image.size, start + max(0, length))]))
+            let range = start..<min(image.size, start + max(0, length))
+            if happens(faults.readFailure) { return unreadable(file) }
+            if image.isUnreadable(range) {
+                marks.append(.readMetBadSector)
+                return unreadable(file)
+            }
+            if image.isWrong(range) { marks.append(.readReturnedDamage) }
+            return .data(Array(image.bytes[range]))
         case .truncate(let file, let size):
             guard let inode = directory[file] else { return missing(file) }
             inodes.update(inode) { $0.truncate(to: Int(size)) }
@@ -207,72 +218,11 @@ public struct DiskModel: Sendable {
         return failure(.noSpace, "\(file): no space left on device")
     }
 
+    private func unreadable(_ file: FileName) -> DiskResult {
+        failure(.inputOutput, "\(file): input/output error while reading")
+    }
     private func missing(_ file: FileName) -> DiskResult { failure(.notFound, "\(file): no such file") }
     private func failure(_ code: DiskError.Code, _ detail: String) -> DiskResult { .failed(DiskError(code, detail)) }
-
-    // MARK: Ends and faults
-
-    /// The process is gone. What it had asked for is dropped from some point on; with the power goes what is not durable.
-    mutating func processEnded(losingPower: Bool) {
-        let sound = directory.durableEntries[.log].flatMap { inodes[$0]?.soundBytes } ?? []
-        let wasReplacing = isReplacingLog
-        defer {
-            if losingPower { losePower() } else if isDirty { marks.append(.processDiedWithUnsyncedBytes) }
-        }
-        // The system goes on with what it has begun: any number of the oldest requests, and a part of the next.
-        for _ in 0..<random.below(work.count + 1) { _ = finishNext(.work) }
-        if case .append(let file, let bytes)? = work.first?.request.operation, let inode = directory[file], bytes.count > 1,
-            random.chance(1, in: 2)
-        {
-            inodes.update(inode) { $0.append(bytes[..<(1 + random.below(bytes.count - 1))]) }
-            marks.append(.appendLeftPart)
-        }
-        work.removeAll()
-        reads.removeAll()
-        workEnd = .zero
-        readableAt = .zero
-        lastReadEnd = .zero
-        remains = Remains(durable: sound, written: visibleBytes(of: .log) ?? [], wasReplacing: wasReplacing)
-    }
-
-    private var isReplacingLog: Bool {
-        if directory[.rollback] != nil || directory.durableEntries[.rollback] != nil { return true }
-        if directory[.log] != directory.durableEntries[.log] && directory.durableEntries[.log] != nil { return true }
-        for index in 0..<work.count {
-            switch work[index].request.operation {
-            case .append(let file, _): if file != .log { return true }
-            case .truncate, .rename, .remove: return true
-            case .lock, .list, .sync, .read, .syncDirectory: break
-            }
-        }
-        return false
-    }
-
-    /// Only what is durable is left, and chance decides about the rest.
-    mutating func losePower() {
-        if directory.losePower(&random) { marks.append(.powerLossDroppedDirectoryChange) }
-        dropUnreachable()
-        for index in inodes.keys.indices {
-            var luck = random.fork()
-            if let mark = inodes.update(at: index, { $0.losePower(&luck) }) { marks.append(mark) }
-        }
-    }
-
-    /// Nothing ends before `time`. What is under way is not held up: its end is planned already.
-    mutating func stall(until time: Instant) { stalledUntil = max(stalledUntil, time) }
-
-    mutating func recover() {
-        faults = Faults()
-        stalledUntil = .zero
-    }
-
-    /// Forgets the files that no name leads to, now or after a power loss.
-    private mutating func dropUnreachable() {
-        for inode in inodes.keys
-        where !directory.entries.values.contains(inode) && !directory.durableEntries.values.contains(inode) {
-            inodes[inode] = nil
-        }
-    }
 }
 
 /// Reads overtake the rest, so they are planned apart.

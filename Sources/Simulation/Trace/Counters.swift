@@ -5,6 +5,8 @@ public enum Mark: Int, CaseIterable, Hashable, Sendable {
     case powerLossKeptNothing, powerLossKeptPrefix, powerLossKeptSubset, powerLossToreWrite, powerLossGrewWithoutContent
     case powerLossDroppedDirectoryChange, processDiedWithUnsyncedBytes, appendLeftPart
     case syncFailed, appendFailed, noSpace
+    case bitsRotted, sectorsLost, writeMisdirected, misdirectedWriteShown, cacheLetGoOfDamage
+    case readMetBadSector, readReturnedDamage, diskLost, diskRestored
     case sessionExpired, orphanSession, replyLost, requestLost, appliedAfterConnectionLoss, zooKeeperReadWasStale
     case reconnectRefusedByLaggingServer, watchFiredOnReconnect, expiryLearnedOnReconnect, servedByIsolatedServer
 }

@@ -52,4 +52,45 @@ extension World {
 
     /// The disk works as it should again. What it has lost stays lost.
     public mutating func recoverDisk(_ process: Int) { disks[process].recover() }
+
+    /// Flips bits somewhere in what a process's disk holds. Returns whether there was anything to hit.
+    @discardableResult
+    public mutating func rotDisk(_ process: Int) -> Bool { harmDisk(process, 80) { $0.rot() } }
+
+    /// Makes sectors somewhere on a process's disk unreadable. Returns whether there was anything to hit.
+    @discardableResult
+    public mutating func loseSectors(_ process: Int) -> Bool { harmDisk(process, 81) { $0.loseSectors() } }
+
+    /// Lets a process's page cache go: what a failed sync dropped, and what went elsewhere, is seen from now on.
+    public mutating func forgetPageCache(_ process: Int) {
+        _ = harmDisk(process, 82) {
+            $0.forgetCache()
+            return true
+        }
+    }
+
+    /// The disk of a process that is down is lost: it starts again with an empty one.
+    public mutating func loseDisk(_ process: Int) {
+        precondition(!processes[process].isUp, "the process is down")
+        _ = harmDisk(process, 83) {
+            $0.lose()
+            return true
+        }
+    }
+
+    /// A process that is down starts again with the files of an earlier moment: `disk(_:).copy` of then.
+    public mutating func restoreDisk(_ process: Int, _ copy: DiskCopy) {
+        precondition(!processes[process].isUp, "the process is down")
+        _ = harmDisk(process, 84) {
+            $0.restore(copy)
+            return true
+        }
+    }
+
+    private mutating func harmDisk(_ process: Int, _ code: UInt64, _ harm: (inout DiskModel) -> Bool) -> Bool {
+        let happened = harm(&disks[process])
+        trace.fold(at: now, code, process) { [count = disks[process].harmCount] in $0.fold(count) }
+        takeMarks(process)
+        return happened
+    }
 }

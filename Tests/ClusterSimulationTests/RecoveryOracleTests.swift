@@ -1,0 +1,77 @@
+import Machine
+import Testing
+
+@testable import ClusterSimulation
+@testable import Simulation
+
+/// The recovery oracle against logs that opened rightly and wrongly, on sound and on damaged disks.
+@Suite struct RecoveryOracleTests {
+    static func record(_ seq: UInt64, _ value: String) -> [UInt8] { Array("a2V5\n\(value)\n# 1 \(seq) 0 0 01234567\n".utf8) }
+
+    /// Three synced records, more than a page apart.
+    static let records = (1...3).map { record($0, String(repeating: "ABC\($0)", count: 1_100)) }
+
+    static func perform(_ disk: inout DiskModel, _ operations: DiskOperation...) {
+        for operation in operations {
+            _ = disk.accept(DiskRequest(id: DiskID(1), operation: operation), at: .zero)
+            _ = disk.finishNext(.work)
+        }
+    }
+
+    /// A store with three records lived, committed two, and was killed; `between` happens to its disk, and the next life
+    /// opens with `found` in its log.
+    static func violation(
+        found: [[UInt8]], seed: UInt64 = 1, whileAlive: (inout DiskModel) -> Void = { _ in },
+        between: (inout DiskModel) -> Void = { _ in }
+    ) -> Violation? {
+        var disk = DiskModel(options: .init(), random: SeededRandom(seed: seed))
+        for record in records { perform(&disk, .append(.log, record), .sync(.log)) }
+        perform(&disk, .syncDirectory)
+        var oracle = RecoveryOracle(processes: 1)
+        if let found = oracle.stepped(0, life: 1, isOpen: true, commit: 2, last: 3, disk: disk) { return found }
+        whileAlive(&disk)
+        disk.processEnded(losingPower: false)
+        oracle.ended(0, disk)
+        between(&disk)
+        // What the next life makes of it is in a new file.
+        perform(
+            &disk, .append(.rollback, found.flatMap { $0 }), .sync(.rollback), .rename(.rollback, to: .log), .syncDirectory)
+        return oracle.stepped(0, life: 2, isOpen: true, commit: 0, last: UInt64(found.count), disk: disk)
+    }
+
+    @Test func everythingThatWasSyncedMustBeThere() {
+        #expect(Self.violation(found: Self.records) == nil)
+        #expect(Self.violation(found: Array(Self.records.prefix(2))) != nil)
+        #expect(Self.violation(found: [Self.records[0], Self.record(2, "wrong"), Self.records[2]]) != nil)
+    }
+
+    @Test func damageExcusesWhatComesAfterItAndNothingElse() {
+        for isAlive in [true, false] {
+            var excused = 0
+            for seed in 1...12 as ClosedRange<UInt64> {
+                var damaged = 0
+                func judge(_ found: [[UInt8]]) -> Violation? {
+                    func rot(_ disk: inout DiskModel) {
+                        _ = disk.rot()
+                        let at = disk.damages(of: .log)[0].range.lowerBound
+                        damaged = at / Self.records[0].count
+                    }
+                    return Self.violation(
+                        found: found, seed: seed, whileAlive: isAlive ? rot : { _ in }, between: isAlive ? { _ in } : rot)
+                }
+                #expect(judge(Self.records) == nil)
+                for count in 0...2 {
+                    #expect((judge(Array(Self.records.prefix(count))) == nil) == (count >= damaged), "seed \(seed)")
+                    if count >= damaged { excused += 1 }
+                }
+                #expect(judge([Self.record(1, "wrong")]) != nil)
+            }
+            #expect(excused > 6)
+        }
+    }
+
+    @Test func anExchangedDiskOwesNothing() {
+        #expect(Self.violation(found: [], between: { $0.lose() }) == nil)
+        #expect(Self.violation(found: [Self.record(1, "old")], between: { $0.restore(DiskCopy()) }) == nil)
+    }
+}
