@@ -194,17 +194,11 @@ import Testing
             return
         }
         print("linearizability: 5,000 operations, \(clients) clients, \(lost) of unknown outcome: \(time), \(work) states")
-        // One answer wrong, late in the run.
+        // One answer wrong, late in the run; where nothing was unknown, it can be told.
+        guard unknown == 0, let last = operations.lastIndex(where: { $0.action == .delete(existed: true) }) else { return }
         var wrong = operations
-        for index in wrong.indices.reversed() {
-            guard case .delete(let existed) = wrong[index].action, wrong[index].response != nil, index < 4_500 else { continue }
-            wrong[index].action = .delete(existed: !existed)
-            if case .violated(let found) = Linearizability.check(wrong) {
-                let time = ContinuousClock().measure { verdict = Linearizability.check(wrong) }
-                print("  with a wrong answer: \(time), \(found.operations.count) operations blamed")
-                return
-            }
-            wrong[index].action = .delete(existed: existed)
-        }
+        wrong[last].action = .delete(existed: false)
+        let longer = ContinuousClock().measure { verdict = Linearizability.check(wrong) }
+        print("  with a wrong answer: \(longer)")
     }
 }
