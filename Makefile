@@ -17,7 +17,7 @@ test: ## build and run all tests
 	@scripts/test.sh
 
 setup: ## install what is missing (Debian packages)
-	@scripts/setup.sh
+	@scripts/setup.sh tests
 
 build: setup ## build the release binary
 	swift build -c release --product aviary

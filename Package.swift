@@ -127,6 +127,7 @@ let package = Package(
             swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine"], swiftSettings: swift6),
+        .testTarget(name: "StoryPageTests", dependencies: ["Simulation", "Machine", "TestSupport"], swiftSettings: swift6),
         .testTarget(
             name: "ClusterSimulationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine", "Wire"],
             swiftSettings: swift6),

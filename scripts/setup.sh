@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that what Aviary builds on is there; installs Debian packages that are missing, and nothing else.
 #
+#   scripts/setup.sh [tests]    with `tests`, also what only the tests need: a browser
+#
 # It looks for what a package brings, not for the package, so that another way of installing it counts too.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -18,6 +20,10 @@ has_file "${ZOO_HOME:-/usr/share/zookeeper}/bin/zkServer.sh" || missing+=(zookee
 command -v java >/dev/null || missing+=(default-jre-headless)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 command -v curl >/dev/null || missing+=(curl)
+if [ "${1:-}" = tests ]; then
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+        missing+=(chromium)
+fi
 
 command -v swift >/dev/null || die "there is no swift on the PATH; Swift 6.1 or later is needed, see https://www.swift.org/install"
 version=$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+)\.([0-9]+).*/\1 \2/p' | head -n 1)

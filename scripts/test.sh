@@ -22,7 +22,7 @@ finish() {
 tests=0
 trap finish EXIT
 
-scripts/setup.sh
+scripts/setup.sh tests
 rm -rf "$logs"
 mkdir -p "$logs"
 
@@ -64,7 +64,7 @@ if [ "$#" -gt 0 ]; then
 fi
 # Tests of machines compute and may take all cores; tests that wait for sockets and files share them among themselves; tests
 # with real processes and deadlines of their own come one by one.
-adapters='GRPCAdapterTests|FileAdapterTests|RuntimeTests|CommandTests'
+adapters='GRPCAdapterTests|FileAdapterTests|RuntimeTests|CommandTests|StoryPageTests'
 processes='IntegrationTests|ZooKeeperAdapterTests'
 run_tests machine --skip "$adapters|$processes"
 run_tests adapter --filter "$adapters"
