@@ -14,6 +14,7 @@ extension ClusterRun {
             recovery.stepped(
                 process, life: life, isOpen: status.isOpen, commit: status.commit, last: status.last,
                 disk: world.disk(process)))
+        judgeLog(of: process, group: group, life: life, status)
         guard status.isServing else { return }
         var rival: Int?
         for other in roles.indices where other != process && roles[other] == roles[process] {

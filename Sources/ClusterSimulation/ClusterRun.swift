@@ -52,6 +52,7 @@ public struct ClusterRun: Sendable {
     var serving: ServingOracle
     var recovery: RecoveryOracle
     var mastery = MasteryOracle()
+    var prefixes: CommittedPrefixOracle
 
     private var actions = LookupTable<UInt64, Action>()
     private var actionsMade: UInt64 = 0
@@ -86,6 +87,7 @@ public struct ClusterRun: Sendable {
         world = ClusterWorld(addresses: addresses, options: plan.world, seed: random.next(), trace: trace)
         serving = ServingOracle(groups: plan.stores.count)
         recovery = RecoveryOracle(processes: roles.count)
+        prefixes = CommittedPrefixOracle(processes: roles.count, groups: plan.stores.count)
         clients = (0..<plan.clients).map { WorkloadClient(number: $0) }
     }
 

@@ -32,6 +32,20 @@ extension ClusterWorld {
     mutating func value(of key: [UInt8], at process: Int) -> [UInt8]? {
         ask(process) { node, _ in node.askData { $0.value(of: key) } ?? nil } ?? nil
     }
+
+    /// Entries of a log; ends at the first that is not in memory.
+    mutating func entriesInMemory(_ seqs: ClosedRange<UInt64>, at process: Int) -> [Entry] {
+        ask(process) { node, _ in
+            node.askData { data in
+                var entries: [Entry] = []
+                for seq in seqs {
+                    guard let entry = data.entryInMemory(at: seq) else { break }
+                    entries.append(entry)
+                }
+                return entries
+            } ?? []
+        } ?? []
+    }
 }
 
 extension ClusterNode {

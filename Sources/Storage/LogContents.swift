@@ -108,6 +108,12 @@ struct EntryTail: Sendable {
         return entries[Int(seq - first)]
     }
 
+    /// An entry, if it is here.
+    func entry(at seq: UInt64) -> Entry? {
+        guard let first, seq >= first, seq - first < UInt64(entries.count) else { return nil }
+        return entries[Int(seq - first)]
+    }
+
     mutating func append(_ entry: Entry) {
         entries.append(entry)
         bytes += EntryTail.weight(entry)

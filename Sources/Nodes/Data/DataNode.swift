@@ -184,6 +184,9 @@ public struct DataNode: Node {
     /// The committed value of a key as far as this store knows; for tests and tools, not for clients.
     public func value(of key: [UInt8]) -> [UInt8]? { store.value(of: key) }
 
+    /// An entry of the log, if it is in memory; for tests and tools.
+    public func entryInMemory(at seq: UInt64) -> Entry? { store.entryInMemory(at: seq) }
+
     /// Whether the store is open: what it holds has been recovered.
     public var isOpen: Bool { store.isOpen }
 }

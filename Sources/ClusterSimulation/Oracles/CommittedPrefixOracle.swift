@@ -1,0 +1,129 @@
+import Machine
+import Simulation
+import Wire
+
+// Property: the stores of a group agree on every entry that any of them ever held to be committed.
+
+/// What each group has committed, as it was first seen, against what every store commits, whenever its commit mark moves and
+/// whenever it opens.
+///
+/// Committed entries soon leave a store's memory. So each store's uncommitted end is followed from batch to batch, while all of
+/// it is in memory; a store that opens is read from its file.
+struct CommittedPrefixOracle: Sendable {
+    /// A store's log, as far as it is known here.
+    private struct Mirror: Sendable {
+        var life: UInt32 = 0
+        var isOpen = false
+        var commit: UInt64 = 0
+        /// The entries after `commit`.
+        var uncommitted: [EntryIdentity] = []
+
+        var last: UInt64 { commit + UInt64(uncommitted.count) }
+    }
+
+    private var mirrors: [Mirror]
+    /// By group, from sequence number 1.
+    private var committed: [[EntryIdentity]]
+    /// How many entries were compared with what another store, or another life, had committed.
+    private(set) var compared = 0
+
+    init(processes: Int, groups: Int) {
+        mirrors = Array(repeating: Mirror(), count: processes)
+        committed = Array(repeating: [], count: groups)
+    }
+
+    /// Whether a store's log may have changed since it was looked at.
+    @inline(__always)
+    func isNews(_ process: Int, life: UInt32, isOpen: Bool, last: UInt64, commit: UInt64) -> Bool {
+        let mirror = mirrors[process]
+        return mirror.life != life || mirror.isOpen != isOpen || isOpen && (mirror.commit != commit || mirror.last != last)
+    }
+
+    /// Whether the log must be read as a whole: it was opened.
+    func isOpening(_ process: Int, life: UInt32) -> Bool { mirrors[process].life != life || !mirrors[process].isOpen }
+
+    /// The end of the part of the log that is known and still there, where the log now ends at `last`.
+    func known(_ process: Int, last: UInt64) -> UInt64 { min(mirrors[process].last, last) }
+
+    /// The store was closed, or its process restarted.
+    mutating func closed(_ process: Int, life: UInt32) {
+        mirrors[process] = Mirror(life: life)
+    }
+
+    /// The store was opened with these entries.
+    mutating func opened(_ process: Int, group: Int, life: UInt32, log: [EntryIdentity], commit: UInt64) -> Violation? {
+        mirrors[process] = Mirror(life: life, isOpen: true, commit: 0, uncommitted: log)
+        return commits(process, group, through: commit)
+    }
+
+    /// The log now ends at `last`, with `entries` after what was known of it; it is committed through `commit`.
+    mutating func stepped(
+        _ process: Int, group: Int, last: UInt64, entries: [EntryIdentity], commit: UInt64
+    ) -> Violation? {
+        let known = known(process, last: last)
+        if known < mirrors[process].commit {
+            return Violation(
+                "committed entries stay", "the log of process \(process) ends at \(last), below its commit mark of before")
+        }
+        mirrors[process].uncommitted.removeLast(Int(mirrors[process].last - known))
+        mirrors[process].uncommitted += entries
+        guard mirrors[process].last == last else {
+            return Violation(
+                "entries that are not committed are in memory", "process \(process) holds none after \(mirrors[process].last)")
+        }
+        return commits(process, group, through: commit)
+    }
+
+    private mutating func commits(_ process: Int, _ group: Int, through commit: UInt64) -> Violation? {
+        guard commit > mirrors[process].commit else { return nil }
+        guard commit <= mirrors[process].last else {
+            return Violation("only what is in the log is committed", "process \(process) at \(commit)")
+        }
+        let count = Int(commit - mirrors[process].commit)
+        var seq = mirrors[process].commit
+        for entry in mirrors[process].uncommitted[..<count] {
+            if seq == UInt64(committed[group].count) {
+                committed[group].append(entry)
+            } else if committed[group][Int(seq)] != entry {
+                let first = committed[group][Int(seq)]
+                return Violation(
+                    "stores agree on the committed prefix",
+                    "process \(process) committed entry \(seq + 1) of group \(ClusterPlan.groupNames[group]) as one of term \(entry.term), "
+                        + (first.term == entry.term
+                            ? "and another entry had been committed there"
+                            : "where one of term \(first.term) had been committed"))
+            } else {
+                compared += 1
+            }
+            seq += 1
+        }
+        mirrors[process].uncommitted.removeFirst(count)
+        mirrors[process].commit = commit
+        return nil
+    }
+}
+
+extension ClusterRun {
+    /// After every batch of a data node.
+    @inline(__always)
+    mutating func judgeLog(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
+        if prefixes.isNews(process, life: life, isOpen: status.isOpen, last: status.last, commit: status.commit) {
+            logChanged(of: process, group: group, life: life, status)
+        }
+    }
+
+    private mutating func logChanged(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
+        guard status.isOpen else { return prefixes.closed(process, life: life) }
+        if prefixes.isOpening(process, life: life) {
+            let log = LogImage(world.disk(process).visibleBytes(of: .log) ?? [])
+            return judged(
+                prefixes.opened(
+                    process, group: group, life: life, log: log.records.map { EntryIdentity($0) }, commit: status.commit))
+        }
+        let known = prefixes.known(process, last: status.last)
+        let new = known < status.last ? world.entriesInMemory(known + 1...status.last, at: process) : []
+        judged(
+            prefixes.stepped(
+                process, group: group, last: status.last, entries: new.map { EntryIdentity($0) }, commit: status.commit))
+    }
+}
