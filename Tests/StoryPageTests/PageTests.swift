@@ -92,6 +92,37 @@ import Testing
         #expect(data["violation"] == nil)
     }
 
+    @Test func `A step that nothing came of is marked as quiet`() throws {
+        var story = Story(title: "t", seed: 1, lanes: [Story.Lane("a", .data), Story.Lane("b", .data)])
+        func isQuiet() throws -> Bool {
+            let data = try Self.data(in: StoryPage.html(story))
+            let events = try #require(data["events"] as? [[Any]])
+            return try #require(events.first { $0[3] as? String == "timer" }).count == 6
+        }
+        let now = Instant.zero + .seconds(1)
+        story.events = [StoryEvent(time: now, lane: 0, kind: .timer, text: "timer", index: 1)]
+        #expect(try isQuiet())
+        let others = [
+            StoryEvent(time: now, lane: 1, kind: .log, text: "of another", index: 2),
+            StoryEvent(time: now + .milliseconds(1), lane: 0, kind: .log, text: "later", index: 3),
+        ]
+        let effects = [
+            StoryEvent(time: now, lane: 0, kind: .log, text: "a line", index: 4),
+            StoryEvent(time: now + .milliseconds(2), lane: 1, kind: .message, text: "sent", from: 0, sent: now, index: 5),
+        ]
+        for event in others {
+            story.events.append(event)
+            #expect(try isQuiet(), "\(event.text)")
+        }
+        for event in effects {
+            story.events.append(event)
+            #expect(try !isQuiet(), "\(event.text)")
+            story.events.removeLast()
+        }
+        story.bars = [StoryBar(lane: 0, kind: .paused, begin: now, end: .never, text: "paused")]
+        #expect(try !isQuiet())
+    }
+
     @Test func `A page needs nothing from outside`() {
         let page = StoryPage.html(SampleStory.make(events: 50))
         for word in ["http:", "https:", "src=", "href", "url(", "@import", "import(", "fetch(", "XMLHttp", "<link", "<img"] {

@@ -46,6 +46,29 @@ extension StoryPage {
           context.stroke();
           drawCauses(context);
           context.setLineDash([]);
+          drawWaits(context);
+        }
+
+        // In order, seconds of waiting take no more room than microseconds: where much of the time in view passes between
+        // two events, there is a grey column between them, with its length.
+        function drawWaits(context) {
+          const { first, inside } = ranksInView();
+          if (axis !== 'order' || inside - first > 300) return;
+          const much = Math.max((momentAt(view.to) - momentAt(view.from)) / 15, 1e6);
+          for (let k = Math.max(1, first); k < Math.min(inside + 1, shown.length); k++) {
+            const wait = time[shown[k]] - time[shown[k - 1]];
+            if (wait < much) continue;
+            context.fillStyle = colours.rule;
+            context.globalAlpha = 0.5;
+            context.fillRect(x(k - 1) + 1, 0, x(k) - x(k - 1) - 2, size.height);
+            context.globalAlpha = 1;
+            context.fillStyle = colours.faint;
+            context.save();
+            context.translate((x(k - 1) + x(k)) / 2, size.visible + scroller.scrollTop - 6);
+            context.rotate(-Math.PI / 2);
+            context.fillText(`+${duration(wait)}`, 0, 0);
+            context.restore();
+          }
         }
 
         // Faults and repairs concern more than their own lane: while they are few, they go through all lanes.

@@ -63,6 +63,8 @@ extension StoryPage {
             `${count.toLocaleString('en')} events`, `${lostCount.toLocaleString('en')} messages lost`,
             `operations: ${ends.ok} ok, ${ends.notDone} not done, ${ends.unknown} unknown`
               + (ends.open ? `, ${ends.open} open` : '')].join(' · ');
+          const quietCount = quiet.reduce((sum, one) => sum + one, 0);
+          element('quiet').parentElement.append(`${quietCount.toLocaleString('en')} quiet steps`);
           element('again').textContent = visible(story.again);
           const verdict = element('verdict'), broken = story.violation;
           verdict.className = broken ? 'broken' : 'whole';
@@ -145,6 +147,7 @@ extension StoryPage {
           typing = setTimeout(() => { search(event.target.value); shownChanged(); }, 120);
         });
         element('only').addEventListener('change', event => { filter.only = event.target.checked; shownChanged(); });
+        element('quiet').addEventListener('change', event => { filter.quiet = event.target.checked; shownChanged(); });
         list.addEventListener('scroll', () => refresh('list'));
 
         function toggleList() {
@@ -164,7 +167,9 @@ extension StoryPage {
           Home: () => pan(-1e9), End: () => pan(1e9),
           f: fit, v: toViolation, o: switchAxis, j: () => step(1), k: () => step(-1),
           n: () => step(1, filter.words.length > 0), N: () => step(-1, filter.words.length > 0),
-          l: toggleList, '?': () => element('legendBox').showModal(), Escape: () => select(-1),
+          c: () => selected >= 0 && causeOf(selected) >= 0 && select(causeOf(selected), true),
+          '[': () => along(-1), ']': () => along(1), l: toggleList,
+          '?': () => element('legendBox').showModal(), Escape: () => select(-1),
           '/': () => element('search').focus(),
         };
         addEventListener('keydown', event => {
@@ -279,6 +284,7 @@ extension StoryPage {
             inView: (({ first, inside }) => inside - first)(ranksInView()), ...drawn }),
           view: () => ({ axis, ...view, fromTime: momentAt(view.from), toTime: momentAt(view.to), extent: [...extent] }),
           selected: () => selected,
+          setQuiet: on => { filter.quiet = element('quiet').checked = on; shownChanged(); }, causeOf,
           setView, fit, zoom, pan, toViolation, setAxis: name => { setAxis(name); nameAxis(); }, select, step, setScheme,
           setKinds: names => { filter.kinds = story.kinds.map(([name]) => !names || names.includes(name)); shownChanged(); },
           setLanes: names => { filter.lanes = story.lanes.map(([name]) => !names || names.includes(name)); shownChanged(); },

@@ -18,6 +18,7 @@ struct StoryData {
 
     private mutating func write(_ story: Story) {
         let events = story.orderedEvents
+        let quiet = story.quiet(events)
         let end = story.end(events)
         object {
             $0.member("title") { $0.text(story.title) }
@@ -32,7 +33,13 @@ struct StoryData {
             $0.member("lanes") { $0.array { for lane in story.lanes { $0.texts(lane.name, lane.kind.rawValue) } } }
             if let broken = story.violation { $0.member("violation") { $0.write(broken) } }
             $0.member("bars") { $0.array { for bar in story.orderedBars(until: end) { $0.write(bar) } } }
-            $0.member("events") { $0.array { for event in events { $0.write(event, lanes: story.lanes.count) } } }
+            $0.member("events") {
+                $0.array {
+                    for (event, isQuiet) in zip(events, quiet) {
+                        $0.write(event, lanes: story.lanes.count, isQuiet: isQuiet)
+                    }
+                }
+            }
         }
     }
 
@@ -44,8 +51,8 @@ struct StoryData {
         }
     }
 
-    /// `[time, lane, kind, text, index]`, and `from, sent, lost` where it came from somewhere.
-    private mutating func write(_ event: StoryEvent, lanes: Int) {
+    /// `[time, lane, kind, text, index]`, and `from, sent, lost` where it came from somewhere; only a 1 where it is quiet.
+    private mutating func write(_ event: StoryEvent, lanes: Int, isQuiet: Bool) {
         array {
             $0.number(event.time.nanoseconds)
             $0.number(Int64(event.lane))
@@ -56,6 +63,8 @@ struct StoryData {
                 $0.number(Int64(from))
                 $0.number(min(event.sent ?? event.time, event.time).nanoseconds)
                 $0.number(event.isLost ? 1 : 0)
+            } else if isQuiet {
+                $0.number(1)
             }
         }
     }
@@ -132,28 +141,5 @@ struct StoryData {
             }
         default: bytes.append(contentsOf: String(scalar).utf8)
         }
-    }
-}
-
-extension Story {
-    /// The events that have a lane, in the order in which they happened.
-    var orderedEvents: [StoryEvent] {
-        events.filter { lanes.indices.contains($0.lane) }.sorted { ($0.time, $0.index) < ($1.time, $1.index) }
-    }
-
-    /// The last moment of the story: of an event, of the violation, or of a bar's end that is a moment at all.
-    func end(_ events: [StoryEvent]) -> Instant {
-        var end = max(events.last?.time ?? .zero, violation?.time ?? .zero)
-        for bar in bars where lanes.indices.contains(bar.lane) {
-            end = max(end, bar.begin, bar.end < .never ? bar.end : .zero)
-        }
-        return end
-    }
-
-    /// The bars that have a lane, by their begin, none of them beyond the end.
-    func orderedBars(until end: Instant) -> [StoryBar] {
-        var bars = bars.filter { lanes.indices.contains($0.lane) }.sorted { ($0.begin, $0.lane) < ($1.begin, $1.lane) }
-        for index in bars.indices { bars[index].end = min(max(bars[index].end, bars[index].begin), end) }
-        return bars
     }
 }

@@ -132,6 +132,14 @@ extension StoryPage {
           if (k >= 0 && k < shown.length) select(shown[k], true);
         }
 
+        // The next (or previous) event on the lane of the chosen one.
+        function along(by) {
+          if (selected < 0 || rank[selected] < 0) return step(by);
+          for (let k = rank[selected] + by; k >= 0 && k < shown.length; k += by) {
+            if (lane[shown[k]] === lane[selected]) return select(shown[k], true);
+          }
+        }
+
         // ---------------------------------------------------------------- Legend and options
 
         function fillLegend() {
@@ -144,7 +152,9 @@ extension StoryPage {
           const keys = [['wheel', 'zoom at the pointer'], ['drag, shift wheel', 'move'], ['+ − ↑ ↓', 'zoom'],
             ['← →', 'move'],
             ['f', 'everything'], ['v', 'to the violation'], ['o', 'axis: time or order'], ['j k', 'next, previous event'],
-            ['/', 'search'], ['n N', 'next, previous hit'], ['l', 'list on and off'], ['Esc', 'choose nothing'],
+            ['/', 'search'], ['n N', 'next, previous hit'],
+            ['[ ]', 'previous, next on the same lane'], ['c', 'what led to it: its cause'],
+            ['l', 'list on and off'], ['Esc', 'choose nothing'],
             ['double click', 'a bar: zoom to it; a chip: only this one, or all again']];
           element('legendBox').replaceChildren(
             make('h2', { textContent: 'Events' }),

@@ -11,7 +11,9 @@ extension StoryPage {
         const time = Float64Array.from(story.events, e => e[0]);
         const lane = Int16Array.from(story.events, e => e[1]);
         const kind = Uint8Array.from(story.events, e => e[2]);
-        const from = Int16Array.from(story.events, e => e[5] ?? -1);
+        // Behind the index stand origin, moment of sending and loss; or a single 1: quiet, as nothing came of it.
+        const from = Int16Array.from(story.events, e => e.length > 6 ? e[5] : -1);
+        const quiet = Uint8Array.from(story.events, e => e.length === 6 ? 1 : 0);
         const sent = Float64Array.from(story.events, e => e[6] ?? e[0]);
         const lost = Uint8Array.from(story.events, e => e[7] ?? 0);
         const textOf = i => story.events[i][3];
@@ -54,7 +56,8 @@ extension StoryPage {
 
         // ---------------------------------------------------------------- What is shown
 
-        const filter = { kinds: story.kinds.map(() => true), lanes: story.lanes.map(() => true), words: [], only: false };
+        const filter = { kinds: story.kinds.map(() => true), lanes: story.lanes.map(() => true), words: [], only: false,
+          quiet: false };
         const matches = new Uint8Array(count);           // of the search; all 0 without one
         let matchCount = 0;
         let shown = new Int32Array(0);                   // the events that pass, in the order of time
@@ -81,6 +84,7 @@ extension StoryPage {
           shownMatches = 0;
           for (let i = 0; i < count; i++) {
             if (!filter.kinds[kind[i]] || !(laneShown(lane[i]) || laneShown(from[i]))) continue;
+            if (quiet[i] && !filter.quiet) continue;
             if (filter.only && filter.words.length && !matches[i]) continue;
             rank[i] = kept.length;
             shownMatches += matches[i];
@@ -126,6 +130,15 @@ extension StoryPage {
             if (lane[shown[k]] === from[i] && k < rank[i]) return k;
           }
           return Math.min(placeOf(sent[i]), rank[i]);
+        }
+
+        // What led to an event: for what was sent, the event of its sender at that moment or the last before; else the one
+        // before it on its lane.
+        function causeOf(i) {
+          const wanted = from[i] >= 0 ? from[i] : lane[i];
+          let k = from[i] >= 0 ? firstIndex(0, shown.length, k => time[shown[k]] > sent[i]) : rank[i];
+          for (k -= 1; k >= 0; k--) if (lane[shown[k]] === wanted && shown[k] !== i) return shown[k];
+          return -1;
         }
 
         function place() {

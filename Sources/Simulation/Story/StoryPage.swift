@@ -68,6 +68,8 @@ public enum StoryPage {
             <input id="search" type="search" placeholder="Search  ( / )" spellcheck="false">
             <span id="found"></span>
             <label title="Leave out what the search does not find"><input id="only" type="checkbox">only these</label>
+            <label title="Show steps, too, at which a process neither sent nor logged nor became anything"><input
+              id="quiet" type="checkbox"></label>
           </span>
           <span class="group">
             <button id="axis" title="Time, or the order of events with equal distances (o)"></button>

@@ -9,8 +9,7 @@ import Machine
 /// standby, down … So a glance down a column is the life of a node, and a glance along a line the state of the world. (The
 /// idea is that of the traces of TigerBeetle's simulator, which give each replica a column.)
 ///
-/// Steps that nothing came of are told as a number only: events of a process at a moment at which it neither sent nor
-/// logged nor became anything. They are most of a run, and none of its story.
+/// Quiet steps, of which nothing came, are told as a number only.
 public enum StoryText {
     /// - Parameter foldsQuietSteps: whether steps without effect are told as a number.
     public static func lines(_ story: Story, foldsQuietSteps: Bool = true) -> [String] {
@@ -66,14 +65,6 @@ extension StoryEvent.Kind {
         case .state: "*"
         case .mark: "'"
         case .violation: "@"
-        }
-    }
-
-    /// Whether nothing is lost when such an event is not told, unless something came of it.
-    var mayBeQuiet: Bool {
-        switch self {
-        case .step, .disk, .timer: true
-        case .message, .link, .call, .answer, .zooKeeper, .log, .life, .fault, .repair, .state, .mark, .violation: false
         }
     }
 }
@@ -178,10 +169,9 @@ private struct Teller {
     mutating func body(foldsQuietSteps: Bool) -> [String] {
         var lines: [String] = []
         var quiet = Array(repeating: 0, count: story.lanes.count)
-        let effects = foldsQuietSteps ? moments() : []
-        for event in events {
+        for (event, isQuiet) in zip(events, story.quiet(events)) {
             goOn(to: event.time)
-            if foldsQuietSteps, event.kind.mayBeQuiet, !contains(effects, event) {
+            if foldsQuietSteps, isQuiet {
                 quiet[event.lane] += 1
                 continue
             }
@@ -189,31 +179,6 @@ private struct Teller {
             lines.append(line(event))
         }
         return lines + told(&quiet)
-    }
-
-    /// The moments at which something came of a step, and whose: sorted.
-    private func moments() -> [(time: Instant, lane: Int)] {
-        var moments: [(time: Instant, lane: Int)] = []
-        for event in events {
-            if let from = event.from { moments.append((event.sent ?? event.time, from)) }
-            if event.from == nil, !event.kind.mayBeQuiet { moments.append((event.time, event.lane)) }
-        }
-        for bar in bars { moments.append((bar.begin, bar.lane)) }
-        return moments.sorted { ($0.time, $0.lane) < ($1.time, $1.lane) }
-    }
-
-    private func contains(_ moments: [(time: Instant, lane: Int)], _ event: StoryEvent) -> Bool {
-        var low = 0
-        var high = moments.count
-        while low < high {
-            let middle = (low + high) / 2
-            if (moments[middle].time, moments[middle].lane) < (event.time, event.lane) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low < moments.count && moments[low].time == event.time && moments[low].lane == event.lane
     }
 
     /// The line for the steps that were left out, where there were any.
