@@ -122,6 +122,20 @@ struct OpeningTests {
         }
     }
 
+    @Test("Of the log a part of its header, and of the rollback file anything without entries: nothing was ever stored")
+    func droppedHeader() {
+        let log = Array(repeating: UInt8(0), count: 56)
+        let copy = OpeningTests.sampleDisk(closed: true)[.log]!
+        for rollback in [[], Array(copy.prefix(20)), Array(copy.prefix(70)), Array(repeating: 0, count: 81)] {
+            let life = Life.opened(TestDisk([(.log, log), (.rollback, rollback)]))
+            #expect(life.report?.wasFresh == true && life.disk[.rollback] == nil)
+        }
+        // With entries it may be all that is left of a store.
+        var life = Life(TestDisk([(.log, log), (.rollback, Array(copy.dropLast(30)))]))
+        life.settle()
+        #expect(life.refusal?.contains("rbfile is not complete") == true)
+    }
+
     @Test("The log is missing and the rollback file torn: refused, and untouched")
     func tornRollback() {
         let whole = OpeningTests.sampleDisk(closed: true)[.log]!

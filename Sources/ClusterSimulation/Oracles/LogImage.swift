@@ -10,22 +10,31 @@ struct LogImage: Hashable, Sendable {
 
     private(set) var records: [Record] = []
 
-    init(_ bytes: [UInt8]) {
+    init(_ bytes: [UInt8]) { self = LogImage.read(bytes).image }
+
+    private init() {}
+
+    /// The records, and where the last complete one ends.
+    static func read(_ bytes: [UInt8]) -> (image: LogImage, end: Int) {
+        var image = LogImage()
         var lines = Lines(bytes)
+        var end = 0
         while let line = lines.next() {
             if line.first == UInt8(ascii: "%") {
                 let words = LogImage.words(line)
                 if words.first.map({ $0.elementsEqual("%term".utf8) }) == true {
-                    guard let marks = LogImage.marks(words) else { return }
-                    records.append(Record(term: marks.term, seq: marks.seq, content: []))
+                    guard let marks = LogImage.marks(words) else { break }
+                    image.records.append(Record(term: marks.term, seq: marks.seq, content: []))
                 }
-                continue
+            } else {
+                guard let value = lines.next(), let closing = lines.next(), closing.first == UInt8(ascii: "#"),
+                    let marks = LogImage.marks(LogImage.words(closing))
+                else { break }
+                image.records.append(Record(term: marks.term, seq: marks.seq, content: line + [UInt8(ascii: "\n")] + value))
             }
-            guard let value = lines.next(), let closing = lines.next(), closing.first == UInt8(ascii: "#"),
-                let marks = LogImage.marks(LogImage.words(closing))
-            else { return }
-            records.append(Record(term: marks.term, seq: marks.seq, content: line + [UInt8(ascii: "\n")] + value))
+            end = lines.start
         }
+        return (image, end)
     }
 
     func isPrefix(of other: LogImage) -> Bool {

@@ -1,0 +1,211 @@
+import Machine
+import Storage
+import Wire
+
+/// What is done with a store, one step after the other.
+enum StoreAction: Sendable {
+    case append(Operation, term: UInt64 = 1)
+    case flush
+    /// Lets the disk perform one operation, or everything.
+    case perform, settle
+    case adopt(UInt64)
+    case lineage(String)
+    case commit
+    case truncate(after: UInt64)
+    case close
+    /// The process ends, killed or after `close`, and a new one opens the store.
+    case reopen
+}
+
+/// A workload as it runs: lives of a store one after the other, with the promises that they make, and all moments on the way.
+struct StoreRun: Sendable {
+    /// The disk and the promise before an operation, and the operation; nil after the last one.
+    struct Moment: Sendable {
+        var disk: CrashDisk
+        var promise: StorePromise
+        var next: DiskOperation?
+    }
+
+    private(set) var life: StoreLife
+    private(set) var promise: StorePromise
+    private(set) var moments: [Moment] = []
+    /// The store failed, as it must where the disk does.
+    var isOver: Bool { life.trouble != nil }
+    private var hasOpened = false
+    private var owedTerms: [(mark: UInt64, term: UInt64)] = []
+    /// The marks of the promise's lineages but the first.
+    private var owedLineages: [UInt64] = []
+    private let seed: UInt64
+    private let failure: StoreLife.Failure?
+    private var lives: UInt64 = 0
+
+    /// - Parameter failure: its operation is counted over all lives.
+    init(_ disk: CrashDisk, promise: StorePromise, seed: UInt64, failure: StoreLife.Failure? = nil) {
+        life = StoreLife(disk, seed: seed, failure: failure)
+        self.promise = promise
+        self.seed = seed
+        self.failure = failure
+    }
+
+    mutating func settle() { while performOne() {} }
+
+    @discardableResult
+    mutating func performOne() -> Bool {
+        guard let request = life.waiting.first else { return false }
+        moments.append(Moment(disk: life.disk, promise: promise, next: request.operation))
+        _ = life.performOne()
+        learn()
+        return true
+    }
+
+    /// Notes the last moment, after everything.
+    mutating func end() { moments.append(Moment(disk: life.disk, promise: promise, next: nil)) }
+
+    /// What the store reported becomes a promise.
+    private mutating func learn() {
+        guard life.report != nil else { return }
+        if !hasOpened {
+            hasOpened = true
+            // Which of the possible logs it is was decided by opening, and stays.
+            var copy = life
+            promise.histories = [copy.entries() ?? []]
+            promise.store = life.store.store
+            promise.adoptedTerm = max(promise.adoptedTerm, life.store.adoptedTerm)
+            promise.lineages = [life.store.lineage]
+            promise.writtenCommit = life.store.commit
+        }
+        // A truncation that failed leaves the old log or the new.
+        if !life.store.isRewriting, !isOver { promise.histories = promise.histories.suffix(1) }
+        promise.durable = Array(promise.histories[promise.histories.count - 1].prefix(Int(life.store.durable)))
+        for owed in owedTerms where owed.mark <= life.store.durableMark {
+            promise.adoptedTerm = max(promise.adoptedTerm, owed.term)
+        }
+        while let mark = owedLineages.first, mark <= life.store.durableMark {
+            owedLineages.removeFirst()
+            promise.lineages.removeFirst()
+        }
+        if life.isClosed { promise.writtenCommit = life.store.commit }
+    }
+
+    mutating func perform(_ action: StoreAction) {
+        guard !isOver else { return }
+        switch action {
+        case .append(let operation, let term):
+            let entry = Entry(position: Position(term: term, seq: life.store.last.seq + 1), operation: operation)
+            promise.histories[promise.histories.count - 1].append(entry)
+            promise.highestTerm = max(promise.highestTerm, term)
+            life.act { store, _ in store.append(entry) }
+        case .flush: life.act { $0.flush(into: &$1) }
+        case .perform: performOne()
+        case .settle: settle()
+        case .adopt(let term):
+            promise.highestTerm = max(promise.highestTerm, term)
+            owedTerms.append((life.act { store, _ in store.adopt(term: term) }, term))
+        case .lineage(let text):
+            owedLineages.append(life.act { store, _ in store.set(lineage: Lineage(text)) })
+            promise.lineages.append(Lineage(text))
+        case .commit:
+            _ = life.act { store, _ in store.commit(through: store.durable) }
+            promise.commit = max(promise.commit, life.store.commit)
+        case .truncate(let seq):
+            promise.histories.append(Array(promise.histories[promise.histories.count - 1].prefix(Int(seq))))
+            promise.durable = Array(promise.durable.prefix(Int(seq)))
+            life.act { $0.truncate(after: seq, into: &$1) }
+        case .close: life.act { _ = $0.close(into: &$1) }
+        case .reopen:
+            lives += 1
+            let rest = failure.flatMap { failure in
+                failure.operation < life.performed
+                    ? nil : StoreLife.Failure(operation: failure.operation - life.performed, eighths: failure.eighths)
+            }
+            life = StoreLife(life.disk.killed(), seed: seed &+ lives, failure: rest)
+            hasOpened = false
+            owedTerms = []
+            owedLineages = []
+            settle()
+        }
+    }
+}
+
+/// Written workloads: between them they reach every operation that a store asks for.
+enum StoreWorkloads {
+    static func put(_ key: String, _ value: String) -> Operation { .put(key: Array(key.utf8), value: Array(value.utf8)) }
+    static func delete(_ key: String) -> Operation { .delete(key: Array(key.utf8)) }
+
+    /// A new store, single entries, group commits, a delete, a term and a lineage, commit marks.
+    static let writing: [StoreAction] = [
+        .lineage("first"), .append(.beginTerm), .append(put("a", "1")), .flush, .perform, .append(put("b", "22")), .flush,
+        .perform, .adopt(2), .append(delete("a")), .flush, .settle, .commit, .append(put("c", "333")), .flush,
+        .append(put("d", "4444")), .flush, .settle,
+    ]
+
+    /// A suffix goes, through the rollback file, while a term and a lineage come; and the log goes on.
+    static let truncating: [StoreAction] = [
+        .append(.beginTerm), .append(put("a", "1")), .flush, .settle, .commit, .append(put("b", "2")),
+        .append(put("c", "3")), .flush, .settle, .append(put("d", "4")), .truncate(after: 3), .perform, .adopt(3),
+        .lineage("late"), .settle, .append(.beginTerm, term: 3), .append(put("e", "5"), term: 3), .flush, .settle,
+    ]
+
+    /// Clean ends and unclean ones, opening in place and anew, and closing while everything is being rewritten.
+    static let reopening: [StoreAction] = [
+        .append(.beginTerm), .append(put("a", "1")), .flush, .settle, .commit, .append(put("b", "2")), .close, .settle,
+        .reopen, .append(put("c", "3")), .flush, .settle, .commit, .append(delete("b")), .flush, .perform,
+        .reopen, .append(put("d", "4")), .flush, .settle, .truncate(after: 4), .close, .settle,
+        .reopen, .close, .settle,
+    ]
+
+    /// What is done after a file of version 1 was opened.
+    static let importing: [StoreAction] = [.lineage("first"), .append(.beginTerm), .append(put("b", "2")), .flush, .settle]
+
+    /// Three records of version 1, and what they promise.
+    static let version1 = Array("a2V5MQ==\ndmFsdWUx\n#\na2V5Mg==\n\n#\na2V5MQ==\nbmV3\n#\n".utf8)
+    static let version1Promise: StorePromise = {
+        let entries = [("key1", "value1"), ("key2", ""), ("key1", "new")].enumerated().map { index, pair in
+            Entry(position: Position(term: 0, seq: UInt64(index) + 1), operation: put(pair.0, pair.1))
+        }
+        return StorePromise(durable: entries, histories: [entries], highestTerm: 1, commit: 3, writtenCommit: 3)
+    }()
+
+    /// The same with longer values, so that its file has several blocks of a real disk.
+    static func enlarged(_ actions: [StoreAction], valueBytes: Int = 180) -> [StoreAction] {
+        actions.map { action in
+            guard case .append(.put(let key, let value), let term) = action else { return action }
+            let filling = (0..<valueBytes).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            return .append(.put(key: key, value: value + filling), term: term)
+        }
+    }
+
+    static func random(seed: UInt64, valueBytes: Int = 12) -> [StoreAction] {
+        var random = SeededRandom(seed: seed)
+        func below(_ count: Int) -> Int { Int(random.next(upperBound: UInt64(count))) }
+        var actions: [StoreAction] = []
+        var length: UInt64 = 0
+        var committed: UInt64 = 0
+        var term: UInt64 = 1
+        for _ in 0..<(5 + below(10)) {
+            switch below(12) {
+            case 0:
+                term += 1
+                actions += [.append(.beginTerm, term: term)]
+                length += 1
+            case 1: actions += [.adopt(term + 1)]
+            case 2: actions += [.lineage("l\(below(3))")]
+            case 3 where length > committed:
+                length = committed + UInt64(below(Int(length - committed)))
+                actions += [.truncate(after: length), .settle]
+            case 4: actions += [.settle]
+            case 5, 6: actions += [.flush, .perform]
+            case 7:
+                actions += [.flush, .settle, .commit]
+                committed = length
+            case 8: actions += below(2) == 0 ? [.flush, .settle, .reopen] : [.close, .settle, .reopen]
+            default:
+                let key = "k\(below(4))"
+                let value = (0..<below(valueBytes + 1)).map { _ in UInt8(below(256)) }
+                actions += [.append(below(4) == 0 ? delete(key) : .put(key: Array(key.utf8), value: value), term: term)]
+                length += 1
+            }
+        }
+        return actions + [.flush, .settle, .commit, .append(put("last", ""), term: term), .close, .settle]
+    }
+}
