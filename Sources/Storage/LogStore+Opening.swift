@@ -19,7 +19,8 @@ struct LogOpening: Sendable {
 /// | --- | --- | --- | --- |
 /// | none, or no header yet | none | a new store | write a header |
 /// | none, or no header yet | complete | the rename had not happened | rename, then as after an unclean close |
-/// | none, or no header yet | torn | the log is lost | refuse |
+/// | none, or empty | torn | the log is lost | refuse |
+/// | a part of a header | torn, no entries | a failed sync dropped the header of a new store, and recovery did not know | write a header |
 /// | right, closed | any | nothing to do | remove the rollback file, open in place |
 /// | right, not closed | any | a crash | remove the rollback file, rewrite the right part |
 /// | of version 1 | any | an old store | remove the rollback file, rewrite as version 2 |
@@ -154,6 +155,11 @@ extension LogStore {
 
     private mutating func logIsMissing(into effects: inout Sink) -> [LogStoreEvent] {
         if opening.rollbackSize != nil { return scan(.rollback, into: &effects) }
+        create(cleaningUp: [], into: &effects)
+        return []
+    }
+
+    private mutating func create(cleaningUp: [DiskOperation], into effects: inout Sink) {
         contents = LogContents(store: StoreID(random.uuid()), cachedEntryBytes: options.cachedEntryBytes)
         opening.report.wasFresh = true
         writing.encoder.header(store)
@@ -161,14 +167,21 @@ extension LogStore {
         writing.end = Int64(header.count)
         // What an earlier attempt left must be gone for good, or a power cut could mix the two headers.
         let emptied: [DiskOperation] = (opening.logSize ?? 0) > 0 ? [.truncate(.log, size: 0), .sync(.log)] : []
-        run(emptied + [.append(.log, header), .sync(.log), .syncDirectory], then: .created, into: &effects)
-        return []
+        run(
+            cleaningUp + emptied + [.append(.log, header), .sync(.log), .syncDirectory], then: .created, into: &effects)
     }
 
     private mutating func rollbackScanned(_ verdict: Recovery.Verdict, into effects: inout Sink) -> [LogStoreEvent] {
         guard case .usable(let found) = verdict,
             found.version == .version1 ? found.tornBytes == 0 : found.wasClosed
         else {
+            if (opening.logSize ?? 0) > 0, !hasEntries(verdict) {
+                // A header that is there in part was never synced, so this store never held anything. It had been read from
+                // the page cache after a failed sync, and was being rewritten. The order matters: a torn rollback file
+                // beside an empty log would be refused.
+                create(cleaningUp: [.remove(.rollback), .syncDirectory], into: &effects)
+                return []
+            }
             return stop(
                 """
                 \(options.logName) is missing and \(options.rollbackName) is not complete: nothing was changed; restore \
@@ -177,5 +190,12 @@ extension LogStore {
         }
         run([.sync(.rollback), .rename(.rollback, to: .log), .syncDirectory], then: .renameFinished, into: &effects)
         return []
+    }
+
+    private func hasEntries(_ verdict: Recovery.Verdict) -> Bool {
+        switch verdict {
+        case .usable(let found): found.contents.last.seq > 0
+        case .fresh, .refused: false
+        }
     }
 }
