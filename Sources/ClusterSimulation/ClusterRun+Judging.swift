@@ -74,6 +74,7 @@ extension ClusterRun {
                 judged(Violation("replicas are equal after quiet", detail))
             }
         }
+        judgeWork()
         if phase != .over { plan(.look, after: .milliseconds(100)) }
     }
 

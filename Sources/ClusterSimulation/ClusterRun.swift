@@ -53,6 +53,7 @@ public struct ClusterRun: Sendable {
     var recovery: RecoveryOracle
     var mastery = MasteryOracle()
     var prefixes: CommittedPrefixOracle
+    var work: WorkOracle
 
     private var actions = LookupTable<UInt64, Action>()
     private var actionsMade: UInt64 = 0
@@ -88,6 +89,10 @@ public struct ClusterRun: Sendable {
         serving = ServingOracle(groups: plan.stores.count)
         recovery = RecoveryOracle(processes: roles.count)
         prefixes = CommittedPrefixOracle(processes: roles.count, groups: plan.stores.count)
+        work = WorkOracle(
+            WorkOracle.Shape(
+                servers: plan.servers, stores: plan.stores, clients: plan.clients, shortestPatience: plan.patience / 4,
+                windowAppends: plan.data.replication.windowAppends))
         clients = (0..<plan.clients).map { WorkloadClient(number: $0) }
     }
 

@@ -23,6 +23,7 @@ extension World {
     /// A client calls a process. Ends with an occurrence `.answered`, unless the client abandons it before.
     public mutating func call(_ request: N.Request, from client: Int, to process: Int) -> CallID {
         callsMade += 1
+        load.calls += 1
         let id = CallID(callsMade)
         calls[id] = Call(client: client, process: process, request: request)
         if trace.isRecording { trace.tell(at: now, "client \(client) calls \(name(process)) #\(id.number): \(request.brief)") }
@@ -63,6 +64,7 @@ extension World {
             } else {
                 calls[id]!.place = .atProcess
                 openCalls[call.process].append(id)
+                load.saw(openCalls: openCalls[call.process].count)
                 deliver(.requested(call.request, call: id), to: call.process)
             }
         case .returns:

@@ -2,6 +2,7 @@ import Machine
 
 extension World {
     mutating func requestDisk(_ request: DiskRequest, of process: Int) {
+        load.diskRequests += 1
         let (end, lane) = disks[process].accept(request, at: now)
         agenda.plan(.disk(process: Int32(process), life: processes[process].life, lane), at: end)
     }

@@ -5,6 +5,7 @@ extension World {
     mutating func send(_ message: N.Message, from sender: Int, to address: Address) {
         // Nobody was ever there: as if it were down, without a connection to break.
         guard let receiver = process(at: address) else { return }
+        load.messages += 1
         let link = network.path(sender, receiver)
         let slot: Int
         if let current = network.links[link].connection {
@@ -22,6 +23,7 @@ extension World {
             breakConnection(slot, keeping: network.connections[slot].inFlight.count, noticed: true)
             return
         }
+        load.saw(link: network.connections[slot].inFlight.count + 1)
         if let arrival = network.send(message, over: slot, now: now) {
             agenda.plan(.arrival(connection: Int32(slot), generation: network.connections[slot].generation), at: arrival)
         }

@@ -41,6 +41,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     public internal(set) var logCounts = SortedMap<String, Int>()
     /// Events that nodes were stepped with, `batchEnded` included.
     public internal(set) var steps: UInt64 = 0
+    /// What all of that asks for, and how much waits.
+    public internal(set) var load = WorldLoad()
 
     var agenda = Agenda<Happening>()
     var processes: [Process<N>]
@@ -170,6 +172,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     mutating func deliver(_ event: NodeEvent<N.Message, N.Request>, to process: Int) {
         guard processes[process].isUp else { return }
         processes[process].inbox.append(event)
+        load.saw(inbox: processes[process].inbox.count)
         planBatch(process)
     }
 
@@ -224,6 +227,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             case .reply(let reply, let call): replyToCall(call, reply, from: process)
             case .closeLink(let to): closeLink(from: process, to: to)
             case .coordination(let effect):
+                load.coordinationRequests += 1
                 zooKeeper.perform(effect, of: process, at: now)
                 takeCoordinationOutput()
             case .log(let line): log(line, of: process)
