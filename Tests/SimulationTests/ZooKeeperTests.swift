@@ -4,39 +4,7 @@ import Testing
 @testable import Simulation
 
 /// The model's semantics, one rule of docs/simulation.md a test, as one or two clients see them.
-@Suite struct ZooKeeperTests {
-    /// A world whose probes have connected sessions.
-    func connected(_ processes: Int, seed: UInt64 = 1, _ change: (inout ProbeWorld.Options) -> Void = { _ in }) -> ProbeWorld {
-        var world = ProbeWorld.make(processes, seed: seed, change)
-        for process in 0..<processes { world.tell(process, .coordination(.openSession(session))) }
-        let done = world.run { world in (0..<processes).allSatisfy { world.probe($0).coordination.contains(where: isConnected) }
-        }
-        #expect(done)
-        return world
-    }
-
-    func isConnected(_ kind: CoordinationEvent.Kind) -> Bool {
-        if case .connected = kind { true } else { false }
-    }
-
-    func sessionID(_ world: ProbeWorld, _ process: Int) -> Int64 {
-        for case .connected(let id, _) in world.probe(process).coordination { return id }
-        return 0
-    }
-
-    /// One request, run until it is answered.
-    func ask(
-        _ world: inout ProbeWorld, _ process: Int, _ serial: UInt64, _ operation: CoordinationOperation
-    ) -> CoordinationReply? {
-        world.tell(process, request(serial, operation))
-        _ = world.run { $0.probe(process).reply(serial) != nil }
-        return world.probe(process).reply(serial)
-    }
-
-    func failure(_ reply: CoordinationReply?) -> CoordinationError? {
-        if case .failed(let error, _)? = reply { error } else { nil }
-    }
-
+@Suite struct ZooKeeperTests: ZooKeeperClients {
     @Test func nodesAreCreatedReadSetAndDeletedWithVersions() {
         var world = connected(1)
         #expect(ask(&world, 0, 1, .create(path: "/a", data: bytes("x"), mode: .persistent)) == .created(path: "/a"))
@@ -108,7 +76,7 @@ import Testing
         world.tell(0, .coordination(.closeSession(session)))
         #expect(world.run { $0.probe(0).coordination.contains(.closed) })
         #expect(world.zooKeeper.committedData(at: "/e") == nil)
-        #expect(failure(ask(&world, 0, 4, .exists(path: "/", watch: false))) == .invalidState)
+        #expect(failure(ask(&world, 0, 4, .exists(path: "/", watch: false))) == .sessionExpired)
     }
 
     @Test func aMultiIsAllOrNothingAndSaysWhichFailed() {
@@ -160,18 +128,6 @@ import Testing
                     "/w created", "/ childrenChanged", "reply 3", "reply 4", "/w dataChanged", "reply 5", "reply 6", "reply 7",
                     "/w deleted", "reply 8",
                 ])
-        }
-    }
-
-    func isWatch(_ kind: CoordinationEvent.Kind) -> Bool {
-        if case .watchFired = kind { true } else { false }
-    }
-
-    func brief(_ kind: CoordinationEvent.Kind) -> String {
-        switch kind {
-        case .reply(let id, _): "reply \(id.serial)"
-        case .watchFired(let path, let kind): "\(path) \(kind)"
-        case .connected, .disconnected, .expired, .closed: "\(kind)"
         }
     }
 
@@ -233,7 +189,9 @@ import Testing
             var world = connected(1, seed: seed)
             world.tell(0, request(1, .create(path: "/a", data: [], mode: .persistent)))
             world.run(for: .milliseconds(Int64(seed % 12)))
-            for server in 0..<3 { world.setZooKeeperServerDown(server, true) }
+            // Either the client loses its server, or the ensemble its leader.
+            if seed % 2 == 0 { for server in 0..<3 { world.setZooKeeperCut(0, server: server, true) } }
+            if seed % 2 == 1 { world.failOverZooKeeper() }
             world.run(for: .milliseconds(1))
             let atOnce = world.zooKeeper.committedData(at: "/a") != nil
             world.run(for: .seconds(3))
@@ -331,7 +289,9 @@ import Testing
             _ = ask(&world, 1, 1, .sync(path: "/"))
             let handle = world.zooKeeper.handlesOfProcess[1][0]
             let server = world.zooKeeper.handles[handle].server
-            guard world.zooKeeper.handles[world.zooKeeper.handlesOfProcess[0][0]].server != server else { continue }
+            guard world.zooKeeper.handles[world.zooKeeper.handlesOfProcess[0][0]].server != server,
+                server != world.zooKeeperLeader
+            else { continue }
             world.setZooKeeperServerIsolated(server, true)
             _ = ask(&world, 0, 2, .set(path: "/n", data: bytes("new"), version: -1))
             guard case .data(let data, _)? = ask(&world, 1, 2, .get(path: "/n", watch: false)) else {

@@ -9,6 +9,7 @@ public enum Mark: Int, CaseIterable, Hashable, Sendable {
     case readMetBadSector, readReturnedDamage, diskLost, diskRestored
     case sessionExpired, orphanSession, replyLost, requestLost, appliedAfterConnectionLoss, zooKeeperReadWasStale
     case reconnectRefusedByLaggingServer, watchFiredOnReconnect, expiryLearnedOnReconnect, servedByIsolatedServer
+    case zooKeeperLeaderElected, syncAnsweredByLoneLeader, proposalSurvivedLeader, proposalLostWithLeader, heldRequestGivenUp
 }
 
 /// How often each mark was reached.

@@ -2,6 +2,8 @@ import Machine
 
 extension World {
     public var zooKeeperServers: Int { options.zooKeeper.servers }
+    /// The server that leads; nil while there is none. It may be cut off from the others, and nobody has noticed yet.
+    public var zooKeeperLeader: Int? { zooKeeper.leaderServer }
 
     /// Cuts a process off from one ZooKeeper server, or ends that.
     public mutating func setZooKeeperCut(_ process: Int, server: Int, _ isCut: Bool) {
@@ -12,7 +14,16 @@ extension World {
         takeCoordinationOutput()
     }
 
+    /// Breaks a process's connections to ZooKeeper, as a reset does. It can connect again.
+    public mutating func breakZooKeeperConnections(of process: Int) {
+        if trace.isRecording { trace.tell(at: now, "ZooKeeper connections of \(name(process)) break") }
+        zooKeeper.breakConnections(of: process, at: now)
+        takeCoordinationOutput()
+    }
+
     /// A ZooKeeper server loses the rest of the ensemble, and goes on serving what it knows for a while; or finds it again.
+    /// Where it leads, the others elect another in time, and it answers `sync` from what it has until it notices. Nothing
+    /// happens in an ensemble of one.
     public mutating func setZooKeeperServerIsolated(_ server: Int, _ isolated: Bool) {
         if trace.isRecording {
             trace.tell(at: now, "ZooKeeper server \(server) \(isolated ? "isolated" : "with the others again")")
@@ -25,6 +36,22 @@ extension World {
         if trace.isRecording { trace.tell(at: now, "ZooKeeper server \(server) \(down ? "down" : "up")") }
         zooKeeper.setDown(server, down, at: now)
         takeCoordinationOutput()
+    }
+
+    /// The leader's server crashes: all connections drop, what was being decided survives or vanishes, the others elect another
+    /// leader after a while, and every session has its full timeout again. The server comes back by itself.
+    public mutating func failOverZooKeeper() {
+        if trace.isRecording {
+            trace.tell(at: now, "ZooKeeper leader \(zooKeeper.leaderServer.map { "\($0)" } ?? "(none)") crashes")
+        }
+        zooKeeper.failOver(at: now)
+        takeCoordinationOutput()
+    }
+
+    /// A ZooKeeper server applies what is committed long after the others, or in time again.
+    public mutating func setZooKeeperServerSlow(_ server: Int, _ slow: Bool) {
+        if trace.isRecording { trace.tell(at: now, "ZooKeeper server \(server) \(slow ? "slow" : "in time")") }
+        zooKeeper.setSlow(server, slow, at: now)
     }
 
     /// The ensemble has no leader: all connections drop, and none can be made until `endZooKeeperOutage`.

@@ -88,10 +88,46 @@ struct DataTree: Sendable {
     }
 
     private mutating func update(_ path: String, _ body: (inout ZNode) -> Void) {
-        guard var node = nodes.removeValue(forKey: path) else { return }
-        body(&node)
-        nodes[path] = node
+        func change(_ node: inout ZNode?) {
+            // In place: a copy would copy the list of children.
+            if node != nil { body(&node!) }
+        }
+        change(&nodes[path])
     }
+
+    // MARK: Taking back
+
+    /// What a change overwrites.
+    struct Undo {
+        fileprivate var nodes: [(path: String, node: ZNode?)]
+        fileprivate var ephemerals: (owner: Int64, paths: [String]?)?
+    }
+
+    func undo(of change: TreeChange) -> Undo {
+        switch change {
+        case .create(let path, _, let owner): undo(of: path, owner)
+        case .delete(let path): undo(of: path, nodes[path]?.ephemeralOwner ?? 0)
+        case .set(let path, _): Undo(nodes: [(path, nodes[path])])
+        }
+    }
+
+    private func undo(of path: String, _ owner: Int64) -> Undo {
+        let parent = DataTree.split(path).parent
+        return Undo(
+            nodes: [(path, nodes[path]), (parent, nodes[parent])],
+            ephemerals: owner == 0 ? nil : (owner, ephemerals[owner]))
+    }
+
+    /// Changes are taken back in the reverse order.
+    mutating func take(back undo: Undo) {
+        for (path, node) in undo.nodes { nodes[path] = node }
+        if let (owner, paths) = undo.ephemerals { ephemerals[owner] = paths }
+    }
+
+    // MARK: Paths
+
+    /// The nodes that no client deletes (`ZKDatabase.isSpecialPath`).
+    static let special = ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"]
 
     private static func position(of name: String, in names: [String]) -> Int {
         var low = 0
@@ -113,22 +149,20 @@ struct DataTree: Sendable {
 
     /// `PathUtils.validatePath`; a sequential node's name may be empty before its suffix.
     static func isValid(_ path: String, sequential: Bool = false) -> Bool {
-        var bytes = Array(path.utf8)
-        if sequential { bytes.append(UInt8(ascii: "1")) }
-        guard bytes.first == UInt8(ascii: "/") else { return false }
-        if bytes.count == 1 { return true }
-        guard bytes.last != UInt8(ascii: "/") else { return false }
-        var name: [UInt8] = []
-        for byte in bytes.dropFirst() + [UInt8(ascii: "/")] {
-            if byte == UInt8(ascii: "/") {
-                if name.isEmpty || name == [46] || name == [46, 46] { return false }
-                name.removeAll(keepingCapacity: true)
-            } else if byte == 0 {
-                return false
-            } else {
-                name.append(byte)
-            }
+        guard path.utf8.first == UInt8(ascii: "/") else { return false }
+        let scalars = sequential ? path.unicodeScalars + "1".unicodeScalars : path.unicodeScalars
+        if scalars.count == 1 { return true }
+        return scalars.dropFirst().split(separator: "/", omittingEmptySubsequences: false).allSatisfy { name in
+            !name.isEmpty && !name.elementsEqual(".".unicodeScalars) && !name.elementsEqual("..".unicodeScalars)
+                && !name.contains(where: isForbidden)
         }
-        return true
+    }
+
+    private static func isForbidden(_ character: Unicode.Scalar) -> Bool {
+        switch character.value {
+        // Java sees what is beyond 16 bits as two surrogates, which are forbidden.
+        case 0x00...0x1F, 0x7F...0x9F, 0xD800...0xF8FF, 0xFFF0...: true
+        case _: false
+        }
     }
 }

@@ -36,14 +36,13 @@ struct Leader: Sendable {
         counter = 0
     }
 
-    /// Decides one operation of a session. Failed ones take a zxid too.
+    /// Decides one operation of a session. Failed ones take a zxid too. Paths are well-formed.
     mutating func decide(_ operation: CoordinationOperation, of session: Int64) -> CoordinationReply {
         switch operation {
-        case .create(let path, let data, let mode): return decideOne(.create(path: path, data: data, mode: mode), of: session)
-        case .delete(let path, let version): return decideOne(.delete(path: path, version: version), of: session)
-        case .set(let path, let data, let version):
-            return decideOne(.set(path: path, data: data, version: version), of: session)
-        case .multi(let operations): return decideAll(operations, of: session)
+        case .create(let path, let data, let mode): decideOne(.create(path: path, data: data, mode: mode), of: session)
+        case .delete(let path, let version): decideOne(.delete(path: path, version: version), of: session)
+        case .set(let path, let data, let version): decideOne(.set(path: path, data: data, version: version), of: session)
+        case .multi(let operations): decideAll(operations, of: session)
         case .get, .exists, .children, .sync: preconditionFailure("reads are not decided by the leader")
         }
     }
@@ -86,30 +85,32 @@ struct Leader: Sendable {
         }
     }
 
-    /// All or nothing: later operations see the earlier ones.
+    /// All or nothing: later operations see the earlier ones. They change the tree at once; if one fails, they are undone.
     private mutating func decideAll(_ operations: [MultiOperation], of session: Int64) -> CoordinationReply {
         let zxid = takeZxid()
-        var changed = tree
         var changes: [TreeChange] = []
+        var undoing: [DataTree.Undo] = []
         var results: [MultiResult] = []
         for (index, operation) in operations.enumerated() {
-            switch Leader.check(operation, of: session, against: changed) {
+            switch Leader.check(operation, of: session, against: tree) {
             case .refused(let error):
+                while let undo = undoing.popLast() { tree.take(back: undo) }
                 commit(zxid, [], [], of: session)
                 let codes = operations.indices.map { $0 < index ? nil : $0 == index ? error : .runtimeInconsistency }
                 return .failed(error, operations: codes)
             case .change(nil): results.append(.checked)
             case .change(let change?):
-                changed.apply(change, at: zxid)
+                // The last one that is checked is never undone.
+                if index < operations.count - 1 { undoing.append(tree.undo(of: change)) }
+                tree.apply(change, at: zxid)
                 changes.append(change)
                 switch change {
                 case .create(let path, _, _): results.append(.created(path: path))
                 case .delete: results.append(.deleted)
-                case .set(let path, _): results.append(.set(changed[path]?.stat ?? Stat()))
+                case .set(let path, _): results.append(.set(tree[path]?.stat ?? Stat()))
                 }
             }
         }
-        tree = changed
         commit(zxid, changes, operations, of: session)
         return .multi(results)
     }
@@ -126,25 +127,22 @@ struct Leader: Sendable {
     ) -> Verdict {
         switch operation {
         case .check(let path, let version):
-            guard DataTree.isValid(path) else { return .refused(.badArguments) }
             guard let node = tree[path] else { return .refused(.noNode) }
             guard version == -1 || version == node.version else { return .refused(.badVersion) }
             return .change(nil)
         case .create(let path, let data, let mode):
-            guard DataTree.isValid(path, sequential: mode.isSequential) else { return .refused(.badArguments) }
             guard let parent = tree[DataTree.split(path).parent] else { return .refused(.noNode) }
             let full = mode.isSequential ? path + suffix(parent.creations) : path
             guard tree[full] == nil else { return .refused(.nodeExists) }
             guard parent.ephemeralOwner == 0 else { return .refused(.noChildrenForEphemerals) }
             return .change(.create(path: full, data: data, owner: mode.isEphemeral ? session : 0))
         case .delete(let path, let version):
-            guard DataTree.isValid(path), path != "/" else { return .refused(.badArguments) }
+            guard !DataTree.special.contains(path) else { return .refused(.badArguments) }
             guard let node = tree[path] else { return .refused(.noNode) }
             guard version == -1 || version == node.version else { return .refused(.badVersion) }
             guard node.children.isEmpty else { return .refused(.notEmpty) }
             return .change(.delete(path: path))
         case .set(let path, let data, let version):
-            guard DataTree.isValid(path) else { return .refused(.badArguments) }
             guard let node = tree[path] else { return .refused(.noNode) }
             guard version == -1 || version == node.version else { return .refused(.badVersion) }
             return .change(.set(path: path, data: data))

@@ -1,5 +1,8 @@
 import Machine
 
+// What is done to an ensemble from outside: ways to a server are cut, servers crash and are slow, leaders crash and come back,
+// sessions are ended, and the whole ensemble is out. (`setIsolated` is with the leadership that it is about.)
+
 extension ZooKeeperModel {
     /// Cuts a process off from a server, or ends that. Neither side notices at once.
     mutating func setCut(_ process: Int, _ server: Int, _ isCut: Bool, at now: Instant) {
@@ -24,69 +27,68 @@ extension ZooKeeperModel {
         }
     }
 
-    /// A server loses the others: it goes on serving what it knows until its sync limit.
-    mutating func setIsolated(_ server: Int, _ isolated: Bool, at now: Instant) {
-        guard servers[server].isIsolated != isolated else { return }
-        servers[server].isIsolated = isolated
-        servers[server].isolations += 1
-        for handle in handles.indices where handles[handle].state == .connected && handles[handle].server == server {
-            updateHearing(ofHandle: handle, at: now)
-        }
-        if isolated {
-            plan(.syncLimit(server: Int32(server), isolation: servers[server].isolations), at: now + options.syncLimit)
-        } else {
-            catchUp(server, at: now)
-            for handle in handles.indices where handles[handle].state == .connected && handles[handle].server == server {
-                planExecution(handle, at: now)
-            }
-        }
+    /// A process's connections break, and both sides notice.
+    mutating func breakConnections(of process: Int, at now: Instant) {
+        for handle in handlesOfProcess[process] { lose(handle, at: now) }
     }
 
     mutating func setDown(_ server: Int, _ down: Bool, at now: Instant) {
         guard servers[server].isDown != down else { return }
+        servers[server].changes += 1
         servers[server].isDown = down
         if down {
-            dropConnections(of: server, at: now)
-        } else if !servers[server].catchUpPlanned {
-            servers[server].catchUpPlanned = true
-            plan(.catchUp(server: Int32(server)), at: now + options.lag.draw(&random))
+            stopServing(server, at: now)
+        } else {
+            planToJoin(server, at: now)
         }
+        reviewLeadership(at: now)
     }
 
-    /// No leader: every connection drops, nothing is decided, nobody expires.
+    /// The leader crashes, and its server is back by itself after a while.
+    mutating func failOver(at now: Instant) {
+        guard let leaderServer, !servers[leaderServer].isIsolated else { return }
+        setDown(leaderServer, true, at: now)
+        plan(
+            .restart(server: Int32(leaderServer), change: servers[leaderServer].changes),
+            at: now + options.restarting.draw(&random))
+    }
+
+    /// A server applies what is committed long after the others, but within what the leader bears with.
+    mutating func setSlow(_ server: Int, _ slow: Bool, at now: Instant) { servers[server].isSlow = slow }
+
+    /// No leader, and none can be elected.
     mutating func beginOutage(at now: Instant) {
         guard !isOut else { return }
         isOut = true
-        for server in servers.indices { dropConnections(of: server, at: now) }
+        loseLeader(at: now)
+        for server in servers.indices where servers[server].serves { stopServing(server, at: now) }
     }
 
-    /// A new leader: every session has its full timeout again.
+    /// A new leader at once, if there is a majority.
     mutating func endOutage(at now: Instant) {
         guard isOut else { return }
         isOut = false
-        leader.beginEpoch()
-        for session in sessions.indices where sessions[session].isAlive {
-            sessions[session].late.removeAll()
-            planExpiry(session, heard: now)
-        }
+        elect(at: now)
+        reviewLeadership(at: now)
     }
 
     /// The ensemble ends a session, as it does when it has not heard of it for too long.
     mutating func expireSession(ofHandle handle: Int, at now: Instant) {
-        guard handles[handle].sessionID != 0 else { return }
+        guard handles[handle].sessionID != 0, canCommit else { return }
         let session = sessionIndex(handles[handle].sessionID)
         guard sessions[session].isAlive else { return }
         counters.add(.sessionExpired)
         closeSession(session, at: now)
     }
 
-    /// Everything works again.
+    /// Everything works again, or will in a moment.
     mutating func heal(at now: Instant) {
-        endOutage(at: now)
         for server in servers.indices {
+            setSlow(server, false, at: now)
             setDown(server, false, at: now)
             setIsolated(server, false, at: now)
             for process in cuts.indices { setCut(process, server, false, at: now) }
         }
+        endOutage(at: now)
     }
 }

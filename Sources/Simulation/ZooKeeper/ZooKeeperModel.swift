@@ -1,30 +1,22 @@
 import Machine
 
-// Fault model. An ensemble keeps one history of transactions; a leader decides it, and every server applies it at its own
-// pace (`Server.tree` is the state after a prefix).
+// Fault model, in short; each part opens with its own.
 //
-// Sessions. Only the leader expires them, in buckets: in (timeout, timeout + tick] after it last heard of them. It hears of a
-// session while its client runs, is connected, and its server reaches the leader. A client learns of its expiry when it
-// reaches a server again. Closing the handle without a connection leaves the session to expire. An ensemble that comes back
-// gives every session its full timeout again. A session can be granted and the answer lost: an orphan.
+// - `Leader`, `DataTree`: one history of transactions, decided one after the other.
+// - `ZooKeeperModel+Leadership`: who leads. Leaders crash, are cut off, are replaced, and lead on for a while without knowing;
+//   what was being decided at that moment survives or vanishes.
+// - `ZooKeeperModel+Servers`: each server applies the history at its own pace, and answers reads from what it has.
+// - `ZooKeeperModel+Sessions`: the leader ends sessions that it has not heard of for too long. Nobody tells the client.
+// - `ZooKeeperModel+Connections`: connections break; what was asked then was never sent, or executed, or still will be.
+// - `ZooKeeperModel+Watches`: they fire once, from the connected server, and are set again by comparing zxids.
+// - `ZooKeeperModel+Library`: the client library and the adapter, between which and the ensemble all this happens.
+// - `ZooKeeperModel+Faults`: what is done to an ensemble from outside.
 //
-// Connection loss. A client that loses its server, or hears nothing for two thirds of the timeout, gets `disconnected` and
-// `connectionLoss` for every request it waits for. The truth behind that is one of three: never sent; executed, with the
-// answer lost; or still on its way, and executed a little later: also after the client has reconnected and read the old
-// state, but before the next write or sync of the same session.
-//
-// Reads are served by the connected server from its own, maybe older, state. A server that is behind what the client has
-// seen refuses it, so reads never go back within one session; a new session may see the past.
-//
-// Watches are kept by the connected server, fire once, and reach the client before any answer that shows the change. While
-// disconnected nothing is told; after a reconnection the client sets its watches again, and those fire at once whose node
-// differs by zxid: deleted and created again looks like changed, created and deleted again is missed.
-//
-// An isolated server goes on answering reads and pings until its sync limit, while the leader expires its clients' sessions;
-// its clients' writes wait. Servers crash; the leader's crash, or an outage, drops every connection.
-// Not modelled: ACLs, quotas, reconfiguration, a deposed leader that answers `sync`.
+// Not modelled: ACLs (all nodes are open to the world; those that ZooKeeper makes for itself are not touched), quotas,
+// reconfiguration, read-only mode, container nodes and time to live, persistent watches.
 
-/// A ZooKeeper ensemble with the client libraries of all processes. Conformance with the real one: docs/simulation.md.
+/// A ZooKeeper ensemble with the client libraries of all processes. `Tests/ConformanceTests` plays the same scripts on it and
+/// on a real one.
 public struct ZooKeeperModel: Sendable {
     public struct Options: Hashable, Sendable {
         public var servers = 3
@@ -42,6 +34,10 @@ public struct ZooKeeperModel: Sendable {
             least: .milliseconds(1), usual: .milliseconds(50), worst: .seconds(1), tailPer1024: 200)
         /// How long after a lost connection its requests may still be executed.
         public var lateness = Spread(least: .microseconds(100), usual: .milliseconds(20), worst: .seconds(2), tailPer1024: 200)
+        /// From the loss of a leader, once it is noticed, to the next one; and from a server's return until it serves.
+        public var electing = Spread(least: .milliseconds(20), usual: .milliseconds(500), worst: .seconds(3), tailPer1024: 50)
+        /// How long a leader that crashes by itself is down.
+        public var restarting = Spread(least: .milliseconds(200), usual: .seconds(3), worst: .seconds(15), tailPer1024: 100)
         /// The largest request that a server accepts, in bytes (`jute.maxbuffer`).
         public var largestRequest = 1_048_575
 
@@ -49,24 +45,20 @@ public struct ZooKeeperModel: Sendable {
 
         /// What the ensemble makes of `requestedTimeout`.
         public var grantedTimeout: Nanoseconds { min(max(requestedTimeout, tick * 2), tick * 20) }
-        /// How long a cut-off server goes on serving.
+        /// How long a cut-off server goes on serving, at least a good part of it.
         var syncLimit: Nanoseconds { tick * 5 }
-    }
-
-    struct Server: Sendable {
-        var tree = DataTree()
-        /// How many transactions it has applied.
-        var applied = 0
-        var watches = WatchTable()
-        var isDown = false
-        var isIsolated = false
-        var isolations: UInt32 = 0
-        var catchUpPlanned = false
     }
 
     let options: Options
     var leader = Leader()
     var servers: [Server]
+    /// The server that leads; nil while there is none, and nothing is decided. It may be cut off, and nobody knows yet.
+    var leaderServer: Int?
+    /// Counts leaders; a server that served under an earlier one must join anew.
+    var elections: UInt32 = 1
+    var electionPlanned = false
+    /// What the last leader was deciding when it was lost.
+    var inDoubt: [Proposal] = []
     var sessions: [Session] = []
     var handles: [Handle] = []
     /// The handles of each process's current life.
@@ -74,6 +66,7 @@ public struct ZooKeeperModel: Sendable {
     var isPaused: [Bool]
     /// Which servers each process is cut off from.
     var cuts: [[Bool]]
+    /// An outage from outside: no leader can be elected.
     var isOut = false
     var random: SeededRandom
     private var plans: [(ZooKeeperHappening, Instant)] = []
@@ -87,6 +80,7 @@ public struct ZooKeeperModel: Sendable {
         handlesOfProcess = Array(repeating: [], count: processes)
         isPaused = Array(repeating: false, count: processes)
         cuts = Array(repeating: Array(repeating: false, count: options.servers), count: processes)
+        leaderServer = self.random.below(options.servers)
     }
 
     // MARK: The world's side
@@ -103,35 +97,11 @@ public struct ZooKeeperModel: Sendable {
 
     mutating func plan(_ happening: ZooKeeperHappening, at time: Instant) { plans.append((happening, time)) }
 
+    mutating func tell(process: Int, _ event: CoordinationEvent) { deliveries.append((process, event)) }
+
     mutating func tell(_ handle: Int, _ event: CoordinationEvent.Kind) {
         guard handles[handle].isAlive else { return }
-        deliveries.append((handles[handle].process, CoordinationEvent(session: handles[handle].token, kind: event)))
-    }
-
-    mutating func perform(_ effect: CoordinationEffect, of process: Int, at now: Instant) {
-        switch effect {
-        case .openSession(let token):
-            let handle = handles.count
-            handles.append(Handle(process: process, token: token))
-            handlesOfProcess[process].append(handle)
-            planAttempt(handle, at: now)
-        case .closeSession(let token):
-            guard let handle = handle(of: process, token), !handles[handle].wantsToClose else { return }
-            handles[handle].wantsToClose = true
-            switch handles[handle].state {
-            case .connected: enqueue(.close, handle, at: now)
-            case .connecting, .over:
-                // Without a connection the library only forgets the handle: the session is left to expire.
-                finish(handle, .closed, at: now)
-            }
-        case .request(let token, let id, let operation):
-            guard let handle = handle(of: process, token) else { return }
-            if handles[handle].state == .over || handles[handle].wantsToClose {
-                tell(handle, .reply(id, .failed(.invalidState, operations: [])))
-            } else {
-                enqueue(.operation(id, operation), handle, at: now)
-            }
-        }
+        tell(process: handles[handle].process, CoordinationEvent(session: handles[handle].token, kind: event))
     }
 
     mutating func happened(_ happening: ZooKeeperHappening, at now: Instant) {
@@ -149,48 +119,28 @@ public struct ZooKeeperModel: Sendable {
                 deliverNext(Int(handle), at: now)
             }
         case .silence(let handle, let connection):
-            if isCurrent(handle, connection), handles[Int(handle)].isStalled { clientSideSilence(Int(handle), at: now) }
+            if isCurrent(handle, connection), handles[Int(handle)].isStalled { lose(Int(handle), at: now) }
+        case .heldTooLong(let handle): giveUpHeld(Int(handle), at: now)
+        case .closeGivenUp(let handle, let connection):
+            if isCurrent(handle, connection), handles[Int(handle)].state == .connected { giveUpClosing(Int(handle), at: now) }
         case .expiry(let session, let watch): expire(Int(session), watch, at: now)
         case .lateRequest(let session): executeLate(Int(session), at: now)
         case .catchUp(let server):
             servers[Int(server)].catchUpPlanned = false
-            if !servers[Int(server)].isDown && !servers[Int(server)].isIsolated { catchUp(Int(server), at: now) }
-        case .syncLimit(let server, let isolation):
-            let index = Int(server)
-            if servers[index].isIsolated && servers[index].isolations == isolation { dropConnections(of: index, at: now) }
+            if reachesLeader(Int(server)) { catchUp(Int(server), at: now) }
+        case .syncLimit(let server, let isolation): isolationGrewLong(Int(server), isolation, at: now)
+        case .leaderMissed(let server, let isolation): leaderMissed(Int(server), isolation, at: now)
+        case .election:
+            electionPlanned = false
+            elect(at: now)
+        case .join(let server, let change): joined(Int(server), change, at: now)
+        case .restart(let server, let change):
+            if servers[Int(server)].changes == change { setDown(Int(server), false, at: now) }
         }
     }
 
     private func isCurrent(_ handle: Int32, _ connection: UInt32) -> Bool {
         handles[Int(handle)].connection == connection && handles[Int(handle)].isAlive
-    }
-
-    private func handle(of process: Int, _ token: SessionToken) -> Int? {
-        handlesOfProcess[process].last { handles[$0].token == token }
-    }
-
-    /// The life of a process ends: its connections close, its sessions are left to expire.
-    mutating func processEnded(_ process: Int, at now: Instant) {
-        for handle in handlesOfProcess[process] {
-            leaveRequestsBehind(handle, at: now)
-            handles[handle].isAlive = false
-            handles[handle].state = .over
-            handles[handle].connection += 1
-            updateHearing(ofHandle: handle, at: now)
-            handles[handle].requests.removeAll()
-            handles[handle].packets.removeAll()
-            handles[handle].watches.removeAll()
-        }
-        handlesOfProcess[process].removeAll()
-        isPaused[process] = false
-    }
-
-    mutating func setPaused(_ process: Int, _ paused: Bool, at now: Instant) {
-        isPaused[process] = paused
-        for handle in handlesOfProcess[process] {
-            updateHearing(ofHandle: handle, at: now)
-            if !paused, handles[handle].state == .connecting { planAttempt(handle, at: now) }
-        }
     }
 
     // MARK: Asking, for oracles
@@ -204,4 +154,29 @@ public struct ZooKeeperModel: Sendable {
     public func transaction(_ index: Int) -> Transaction? {
         index >= leader.historyStart && index < leader.historyEnd ? leader.transaction(index) : nil
     }
+}
+
+/// What of ZooKeeper is on the world's agenda.
+enum ZooKeeperHappening: Sendable {
+    case attempt(handle: Int32, connection: UInt32)
+    case execution(handle: Int32, connection: UInt32)
+    case delivery(handle: Int32, connection: UInt32)
+    /// The client has heard nothing for too long.
+    case silence(handle: Int32, connection: UInt32)
+    /// A request has waited for a connection for too long.
+    case heldTooLong(handle: Int32)
+    /// A close was not answered for too long.
+    case closeGivenUp(handle: Int32, connection: UInt32)
+    case expiry(session: Int32, watch: UInt32)
+    case lateRequest(session: Int32)
+    case catchUp(server: Int32)
+    /// A cut-off server stops serving.
+    case syncLimit(server: Int32, isolation: UInt32)
+    /// The others notice that the leader is cut off.
+    case leaderMissed(server: Int32, isolation: UInt32)
+    case election
+    /// A server that is back has found the leader.
+    case join(server: Int32, change: UInt32)
+    /// A crashed server comes back by itself.
+    case restart(server: Int32, change: UInt32)
 }
