@@ -19,7 +19,8 @@ enum ServerPath {
 
     private static func isForbidden(_ character: Unicode.Scalar) -> Bool {
         switch character.value {
-        case 0x00...0x1F, 0x7F...0x9F, 0xD800...0xF8FF, 0xFFF0...0xFFFF: true
+        // A server sees what is beyond 16 bits as two surrogates, which it does not allow.
+        case 0x00...0x1F, 0x7F...0x9F, 0xD800...0xF8FF, 0xFFF0...: true
         case _: false
         }
     }

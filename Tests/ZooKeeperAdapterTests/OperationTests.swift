@@ -126,6 +126,7 @@ import Testing
             .get(path: "", watch: false),
             .get(path: "relative", watch: false),
             .get(path: "/nul\0character", watch: false),
+            .multi([.check(path: "/", version: -1), .check(path: "/😀", version: -1)]),
             .exists(path: "/double//slash", watch: true),
             .exists(path: "/trailing/", watch: true),
             .children(path: "/a/../b", watch: false),
