@@ -140,6 +140,9 @@ let package = Package(
             swiftSettings: swift6
         ),
         .testTarget(
+            name: "ConformanceTests", dependencies: ["Simulation", "ZooKeeperAdapter", "Machine", "TestSupport"],
+            swiftSettings: swift6),
+        .testTarget(
             name: "GRPCAdapterTests",
             dependencies: ["GRPCAdapter", "AviaryProtos", "Machine", "Wire", "TestSupport"],
             swiftSettings: swift6
