@@ -40,8 +40,8 @@ enum Seeds {
         for seed in seeds {
             SeedsInFlight.began(seed)
             defer { SeedsInFlight.ended(seed) }
-            let report = RunReport.of(seed: seed)
-            if report.violation != nil { Issue.record("\(report.story)") }
+            let report = RunReport.of(RunName(seed))
+            if report.violation != nil { Issue.record("\(report.text)") }
         }
     }
 
@@ -49,7 +49,8 @@ enum Seeds {
         for seed in Seeds.twice {
             SeedsInFlight.began(seed)
             defer { SeedsInFlight.ended(seed) }
-            if let divergence = Determinism.divergence(ofSeed: seed) { Issue.record("\(divergence)") }
+            if let divergence = Determinism.divergence(of: RunName(seed)) { Issue.record("\(divergence)") }
+            if let divergence = Determinism.divergence(ofScheduleOf: RunName(seed)) { Issue.record("\(divergence)") }
         }
     }
 }

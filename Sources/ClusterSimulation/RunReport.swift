@@ -1,8 +1,10 @@
 import Machine
 import Simulation
 
-/// What became of one seed.
+/// What became of one run.
 public struct RunReport: Sendable {
+    /// How to run it again, as options of `aviary sim run`.
+    public let again: String
     public let seed: UInt64
     public let plan: ClusterPlan
     public let violation: Violation?
@@ -15,14 +17,17 @@ public struct RunReport: Sendable {
     public let faults: FaultCounts
     public let marks: Counters
     public let logCounts: SortedMap<String, Int>
+    /// How often clients were answered with each error, by its code's number.
+    public let errors: SortedMap<Int, Int>
+    /// Keys that the audit of safety mode did not reach.
+    public let unreachable: Int
     /// How often a primary took office, a master did, and a store was opened again.
     public let reigns: Int
     public let epochs: Int
     public let recoveries: Int
-    /// The newest lines of the trace, where it was recorded.
-    public let trace: [String]
 
-    init(_ run: ClusterRun) {
+    public init(_ run: ClusterRun, again: String) {
+        self.again = again
         seed = run.seed
         plan = run.plan
         violation = run.violation
@@ -36,32 +41,41 @@ public struct RunReport: Sendable {
         marks += run.world.zooKeeper.counters
         self.marks = marks
         logCounts = run.world.logCounts
+        errors = run.errors
+        unreachable = run.unreachable
         reigns = run.serving.changes
         epochs = run.mastery.epochs
         recoveries = run.recovery.recoveries
-        trace = Array(run.world.trace.recorded)
     }
 
-    /// Runs one seed. `recordedLines`: how much of the trace to keep as text; 0 for none, which is far faster.
-    public static func of(seed: UInt64, recordedLines: Int = 0) -> RunReport {
-        var run = ClusterRun(seed: seed, trace: Trace(recordedLines: recordedLines))
+    public static func of(_ name: RunName) -> RunReport {
+        var run = ClusterRun(name)
         run.run()
-        return RunReport(run)
+        return RunReport(run, again: name.options)
     }
 
-    /// What a person needs who looks at a failure.
-    public var story: String {
+    public static func of(_ schedule: ClusterSchedule, file: String) -> RunReport {
+        var run = ClusterRun(schedule: schedule)
+        run.run()
+        return RunReport(run, again: "--schedule \(file)")
+    }
+
+    /// What a person needs who looks at a run, above all at a failed one.
+    public var text: String {
         guard let violation else {
-            return
-                "seed \(seed): green after \(simulated.milliseconds) ms and \(steps) steps, trace hash \(String(hash.value, radix: 16))"
+            return """
+                seed \(seed): green after \(simulated.milliseconds) ms and \(steps) steps in \(plan.mode.rawValue) mode, \
+                trace hash \(String(hash.value, radix: 16))
+                """
         }
         return """
             seed \(seed): RED after \(simulated.milliseconds) ms and \(steps) steps
             invariant: \(violation.invariant)
             values:    \(violation.detail)
             plan:      \(plan.summary.split(separator: "\n").joined(separator: "\n           "))
-            again:     SIM_SEED=\(seed) swift test --filter SimTests
-            the story: swift run -c release sweep --seed \(seed) --trace
+            again:     aviary sim run \(again)
+            the story: aviary sim run \(again) --html story.html
+            shorter:   aviary sim shrink \(again)
             """
     }
 }

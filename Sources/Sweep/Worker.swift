@@ -25,12 +25,12 @@ enum Worker {
         var summary = SweepSummary()
         for seed in seeds {
             say(Mark.begins + String(seed))
-            let report = RunReport.of(seed: seed)
+            let report = RunReport.of(RunName(seed))
             summary.add(report)
             if report.violation == nil {
                 say(Mark.green)
             } else {
-                for line in report.story.split(separator: "\n") { say(Mark.story + line) }
+                for line in report.text.split(separator: "\n") { say(Mark.story + line) }
                 say(Mark.red)
             }
         }

@@ -69,14 +69,13 @@ switch command {
 case .worker(let seeds):
     Worker.run(seeds)
 case .one(let seed, let isTraced):
-    let report = RunReport.of(seed: seed, recordedLines: isTraced ? 1 << 40 : 0)
-    for line in report.trace { print(line) }
-    print(report.story)
+    let report = RunReport.of(RunName(seed))
+    print(report.text)
     exit(report.violation == nil ? 0 : 1)
 case .twice(let seeds):
     var isRed = false
     for seed in seeds {
-        guard let divergence = Determinism.divergence(ofSeed: seed) else { continue }
+        guard let divergence = Determinism.divergence(of: RunName(seed)) else { continue }
         print(divergence)
         isRed = true
     }

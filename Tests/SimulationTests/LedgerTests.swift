@@ -72,7 +72,7 @@ struct Ledger: Node {
             case .alarm(1):
                 _ = world.call(Ledger.Add(amount: UInt8(1 + calls % 200)), from: 0, to: 0)
                 calls += 1
-                if random.chance(1, in: 20) { world.setTrap(0, .powerLoss) }
+                if random.chance(1, in: 20) { world.begin(Fault(.powerLoss, processes: [0], isTrap: true)) }
                 world.alarm(at: world.now + .milliseconds(5), 1)
             case .trapSprung:
                 world.crash(0, losingPower: true)

@@ -62,6 +62,12 @@ struct RecoveryOracle: Sendable {
         remains[process].isHarmed = disk.isHarmed(since: disk.harmCount)
     }
 
+    /// A process has an empty disk now: nothing can be asked of its next life.
+    mutating func diskWasLost(_ process: Int) {
+        lives[process].isOpen = false
+        remains[process] = Remains()
+    }
+
     private mutating func opened(_ process: Int, last: UInt64, _ disk: DiskModel) -> Violation? {
         let left = remains[process]
         guard left.commit > 0 || left.log != nil else { return nil }

@@ -160,4 +160,7 @@ public struct ServerNode: Node {
         requests.remove(call: call)
         status?.calls.removeAll { $0 == call }
     }
+
+    /// Whether this server takes itself for the master. For those who watch.
+    public var isMaster: Bool { mastership != nil }
 }

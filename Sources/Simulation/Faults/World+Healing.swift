@@ -3,7 +3,8 @@ import Machine
 extension World {
     /// Ends every fault: no cut, no slowness, no pause, no failing disk; ZooKeeper is whole. Down processes stay down.
     public mutating func healEverything() {
-        if trace.isRecording { trace.tell(at: now, "everything healed") }
+        tell(.repair, "everything healed")
+        for lane in 0...laneOfWorld { endBars([.cut, .slow, .diskFault, .outage, .paused], lane: lane) }
         trace.fold(at: now, 65, 0) { _ in }
         for from in 0..<network.endpoints {
             for to in 0..<network.endpoints {

@@ -1,174 +1,111 @@
 import Machine
 
 extension World {
-    /// Lets a fault happen to a random victim. Returns what ends it and after how long; empty where nothing was hit.
+    // MARK: Choosing
+
+    /// Chooses a fault of a kind for the world as it is; nil where there is nobody to hit. Nothing happens yet.
     ///
     /// - Parameter mayHit: which processes are fair game.
-    public mutating func inject(
-        _ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom
-    ) -> [(after: Nanoseconds, Repair)] {
+    public func drawFault(_ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom) -> Fault? {
         let targets = (0..<processCount).filter(mayHit)
         let living = targets.filter { isUp($0) }
-        guard !targets.isEmpty else { return [] }
-        func anyLiving() -> Int? { living.isEmpty ? nil : living[random.below(living.count)] }
-        trace.fold(at: now, 64, kind.rawValue) { _ in }
+        guard let anybody = targets.randomElement(&random) else { return nil }
 
         switch kind {
-        case .kill, .powerLoss, .bulkPowerLoss:
+        case .kill, .powerLoss:
             let writers = living.filter { disks[$0].isInUse }
-            if !writers.isEmpty, random.chance(2, in: 3) {
-                setTrap(writers[random.below(writers.count)], kind)
-                return []
-            }
-            guard let victim = anyLiving() else { return [] }
-            return strike(victim, kind, mayHit: mayHit, random: &random)
+            let isTrap = !writers.isEmpty && random.chance(2, in: 3)
+            guard let victim = (isTrap ? writers : living).randomElement(&random) else { return nil }
+            return Fault(kind, processes: [victim], lasts: downTime(&random), isTrap: isTrap)
+        case .bulkPowerLoss:
+            // The first is the one that the trap waits for; most others go down with it.
+            let writers = living.filter { disks[$0].isInUse }
+            let isTrap = !writers.isEmpty && random.chance(2, in: 3)
+            guard let victim = (isTrap ? writers : living).randomElement(&random) else { return nil }
+            let others = targets.filter { $0 != victim && random.chance(4, in: 5) }
+            return Fault(
+                kind, processes: [victim] + others, amount: random.length(.zero...(.milliseconds(300))).count,
+                lasts: downTime(&random), isTrap: isTrap)
+        case .diskLoss:
+            guard let victim = living.filter({ disks[$0].isInUse }).randomElement(&random) else { return nil }
+            return Fault(kind, processes: [victim], lasts: downTime(&random))
         case .shutdown:
-            guard let victim = anyLiving() else { return [] }
-            requestShutdown(victim)
-            return []
+            guard let victim = living.randomElement(&random) else { return nil }
+            return Fault(kind, processes: [victim])
+        case .rollingRestart:
+            var order = living
+            for index in order.indices.dropLast() { order.swapAt(index, index + random.below(order.count - index)) }
+            return Fault(kind, processes: order, amount: random.length(.milliseconds(10)...(.seconds(1))).count)
         case .pause, .pauseMidBatch:
-            guard let victim = anyLiving() else { return [] }
-            pause(victim, for: faultTime(&random), midBatch: kind == .pauseMidBatch)
-            return []
+            guard let victim = living.randomElement(&random) else { return nil }
+            return Fault(kind, processes: [victim], lasts: faultTime(&random))
         case .slowProcess:
-            guard let victim = anyLiving() else { return [] }
+            guard let victim = living.randomElement(&random) else { return nil }
             let worst = random.length(.milliseconds(1)...(.milliseconds(400)))
-            setReaction(victim, Spread(least: .zero, usual: worst / 4, worst: worst, tailPer1024: 100))
-            return [(faultTime(&random), .usualReaction(process: victim))]
+            return Fault(kind, processes: [victim], amount: worst.count, lasts: faultTime(&random))
+        case .clockRate:
+            guard options.clockDrift > 0 else { return nil }
+            let rate = Int64(random.below(Int(2 * options.clockDrift + 1))) - options.clockDrift
+            return Fault(kind, processes: [anybody], amount: rate)
         case .isolation:
             // From everybody but ZooKeeper; that is a fault of its own.
-            let victim = targets[random.below(targets.count)]
-            return cut(bothWays(victim, (0..<processCount).filter { $0 != victim }), &random)
+            return cut(kind, bothWays(anybody, (0..<processCount).filter { $0 != anybody }), &random)
         case .partition:
             let side = (0..<processCount).map { _ in random.chance(1, in: 2) }
-            return cut((0..<processCount).flatMap { a in bothWays(a, (0..<a).filter { side[$0] != side[a] }) }, &random)
+            let paths = (0..<processCount).flatMap { a in bothWays(a, (0..<a).filter { side[$0] != side[a] }) }
+            return cut(kind, paths, &random)
         case .oneWayCut:
-            let victim = targets[random.below(targets.count)]
-            var paths: [Repair.Path] = []
-            for other in 0..<processCount where other != victim && random.chance(1, in: 2) {
-                paths.append(
-                    random.chance(1, in: 2) ? Repair.Path(from: victim, to: other) : Repair.Path(from: other, to: victim))
+            var paths: [Fault.Path] = []
+            for other in 0..<processCount where other != anybody && random.chance(1, in: 2) {
+                let isOut = random.chance(1, in: 2)
+                paths.append(isOut ? Fault.Path(from: anybody, to: other) : Fault.Path(from: other, to: anybody))
             }
-            return cut(paths, &random)
+            return cut(kind, paths, &random)
         case .partialCut:
-            let victim = targets[random.below(targets.count)]
-            let others = (0..<processCount).filter { $0 != victim }
-            return cut(others.isEmpty ? [] : bothWays(victim, [others[random.below(others.count)]]), &random)
+            guard let other = (0..<processCount).filter({ $0 != anybody }).randomElement(&random) else { return nil }
+            return cut(kind, bothWays(anybody, [other]), &random)
         case .clientCut:
             let client = endpoint(ofClient: random.below(clientCount))
-            var lost: [Int] = []
-            for process in 0..<processCount where random.chance(1, in: 2) { lost.append(process) }
-            return cut(bothWays(client, lost), &random)
+            return cut(kind, bothWays(client, (0..<processCount).filter { _ in random.chance(1, in: 2) }), &random)
         case .reset:
-            var hit = false
-            for _ in 0..<4 where !hit {
-                let from = targets[random.below(targets.count)]
-                let to = targets[random.below(targets.count)]
-                if from != to { hit = resetConnection(from: from, to: to) }
-            }
-            return []
+            let open = network.openPaths.filter { mayHit($0.from) && mayHit($0.to) }
+            guard let path = open.randomElement(&random) else { return nil }
+            return Fault(kind, paths: [path])
         case .slowPath:
-            let slow = targets[random.below(targets.count)]
             let factor = Int64([10, 100, 1_000][random.below(3)])
-            let paths = (0..<processCount).flatMap { other in
-                other == slow || random.chance(1, in: 3)
-                    ? [] : [Repair.Path(from: slow, to: other), Repair.Path(from: other, to: slow)]
-            }
-            for path in paths { setSlowness(from: path.from, to: path.to, factor: factor) }
-            return [(faultTime(&random), .usualSpeed(paths))]
+            let others = (0..<processCount).filter { $0 != anybody && random.chance(2, in: 3) }
+            return Fault(kind, paths: bothWays(anybody, others), amount: factor, lasts: faultTime(&random))
         case .zooKeeperOutage:
-            guard !zooKeeper.isOut else { return [] }
-            beginZooKeeperOutage()
-            return [(faultTime(&random), .zooKeeperOutageOver)]
+            return zooKeeper.isOut ? nil : Fault(kind, lasts: faultTime(&random))
         case .zooKeeperCut:
-            let victim = targets[random.below(targets.count)]
             let all = random.chance(2, in: 3)
             let servers = (0..<zooKeeperServers).filter { _ in all || random.chance(1, in: 2) }
-            for server in servers { setZooKeeperCut(victim, server: server, true) }
-            return [(faultTime(&random), .zooKeeperReached(process: victim, servers: servers))]
-        case .zooKeeperServerIsolated:
+            return servers.isEmpty ? nil : Fault(kind, processes: [anybody], servers: servers, lasts: faultTime(&random))
+        case .zooKeeperServerIsolated, .zooKeeperServerDown:
             // A minority, so that there is a leader.
             guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown })
-            else { return [] }
-            let server = random.below(zooKeeperServers)
-            setZooKeeperServerIsolated(server, true)
-            return [(faultTime(&random), .zooKeeperServerBack(server: server))]
-        case .zooKeeperServerDown:
-            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown })
-            else { return [] }
-            let server = random.below(zooKeeperServers)
-            setZooKeeperServerDown(server, true)
-            return [(faultTime(&random), .zooKeeperServerUp(server: server))]
+            else { return nil }
+            return Fault(kind, servers: [random.below(zooKeeperServers)], lasts: faultTime(&random))
         case .sessionExpiry:
-            guard let victim = anyLiving() else { return [] }
-            expireSessions(of: victim)
-            return []
-        case .diskStall:
-            stallDisk(targets[random.below(targets.count)], for: faultTime(&random))
-            return []
+            guard let victim = living.randomElement(&random) else { return nil }
+            return Fault(kind, processes: [victim])
+        case .diskStall, .diskFull:
+            return Fault(kind, processes: [anybody], lasts: faultTime(&random))
         case .slowDisk:
-            let slowness = Int64([5, 30, 200][random.below(3)])
-            return failDisk(targets, &random) { $0.slowness = slowness }
-        case .diskFull: return failDisk(targets, &random) { $0.isFull = true }
+            return Fault(kind, processes: [anybody], amount: [5, 30, 200][random.below(3)], lasts: faultTime(&random))
         case .syncFailure:
-            let chance = UInt64([1_000, 10_000, 65_536][random.below(3)])
-            return failDisk(targets, &random) { $0.syncFailure = chance }
+            return Fault(kind, processes: [anybody], amount: [1_000, 10_000, 65_536][random.below(3)], lasts: faultTime(&random))
         case .appendFailure:
-            let chance = UInt64([500, 5_000, 65_536][random.below(3)])
-            return failDisk(targets, &random) { $0.appendFailure = chance }
+            return Fault(kind, processes: [anybody], amount: [500, 5_000, 65_536][random.below(3)], lasts: faultTime(&random))
         }
     }
 
-    private mutating func failDisk(
-        _ targets: [Int], _ random: inout SeededRandom, _ change: (inout DiskModel.Faults) -> Void
-    ) -> [(after: Nanoseconds, Repair)] {
-        let victim = targets[random.below(targets.count)]
-        var faults = DiskModel.Faults()
-        change(&faults)
-        setDiskFaults(victim, faults)
-        return [(faultTime(&random), .diskHealthy(process: victim))]
+    private func bothWays(_ a: Int, _ others: [Int]) -> [Fault.Path] {
+        others.flatMap { [Fault.Path(from: a, to: $0), Fault.Path(from: $0, to: a)] }
     }
 
-    private func bothWays(_ a: Int, _ others: [Int]) -> [Repair.Path] {
-        others.flatMap { [Repair.Path(from: a, to: $0), Repair.Path(from: $0, to: a)] }
-    }
-
-    private mutating func cut(_ paths: [Repair.Path], _ random: inout SeededRandom) -> [(after: Nanoseconds, Repair)] {
-        for path in paths { cutPath(from: path.from, to: path.to) }
-        return paths.isEmpty ? [] : [(faultTime(&random), .mend(paths))]
-    }
-
-    /// Kills a process, or takes its power, alone or with most others. Returns when who starts again.
-    public mutating func strike(
-        _ victim: Int, _ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom
-    ) -> [(after: Nanoseconds, Repair)] {
-        guard kind == .bulkPowerLoss else {
-            if isUp(victim) { crash(victim, losingPower: kind == .powerLoss) }
-            return [(downTime(&random), .restart(process: victim))]
-        }
-        var repairs: [(after: Nanoseconds, Repair)] = []
-        let together = downTime(&random)
-        for process in 0..<processCount where process == victim || mayHit(process) && random.chance(4, in: 5) {
-            if isUp(process) { crash(process, losingPower: true) } else { losePowerWhileDown(process) }
-            repairs.append((together + random.length(.zero...(.seconds(1))), .restart(process: process)))
-        }
-        return repairs
-    }
-
-    /// Ends a fault. `restart` is the scenario's, who knows what to start.
-    public mutating func repair(_ repair: Repair) {
-        switch repair {
-        case .restart: break
-        case .mend(let paths): for path in paths { mendPath(from: path.from, to: path.to) }
-        case .usualSpeed(let paths): for path in paths { setSlowness(from: path.from, to: path.to, factor: 1) }
-        case .usualReaction(let process): setReaction(process, options.reaction)
-        case .zooKeeperReached(let process, let servers):
-            for server in servers { setZooKeeperCut(process, server: server, false) }
-        case .zooKeeperServerBack(let server): setZooKeeperServerIsolated(server, false)
-        case .zooKeeperServerUp(let server): setZooKeeperServerDown(server, false)
-        case .zooKeeperOutageOver: endZooKeeperOutage()
-        case .diskHealthy(let process): recoverDisk(process)
-        }
+    private func cut(_ kind: FaultKind, _ paths: [Fault.Path], _ random: inout SeededRandom) -> Fault? {
+        paths.isEmpty ? nil : Fault(kind, paths: paths, lasts: faultTime(&random))
     }
 
     /// How long a fault lasts: around the lengths that matter to leases, to retries, and to sessions.
@@ -184,4 +121,97 @@ extension World {
     private func downTime(_ random: inout SeededRandom) -> Nanoseconds {
         random.chance(1, in: 3) ? random.length(.milliseconds(1)...(.milliseconds(100))) : faultTime(&random)
     }
+
+    // MARK: Beginning and ending
+
+    /// Lets a fault happen. What it names and this world does not have, or what is down already, is passed over.
+    ///
+    /// A trap only begins to wait: an occurrence `.trapSprung` comes at its moment, and `spring` makes it a crash. Whoever
+    /// drives the world ends the fault after `fault.lasts`, and starts what has crashed again.
+    public mutating func begin(_ fault: Fault) {
+        trace.fold(at: now, 64, fault.kind.rawValue) { _ in }
+        tell(.fault, "\(fault)")
+        tellBars(of: fault)
+        let processes = fault.processes.filter { $0 < processCount }
+        let servers = fault.servers.filter { $0 < zooKeeperServers }
+        switch fault.kind {
+        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss:
+            guard let victim = processes.first else { return }
+            if fault.isTrap { setTrap(victim, fault) } else { spring(fault) }
+        case .shutdown: for process in processes { requestShutdown(process) }
+        case .rollingRestart:
+            for (index, process) in processes.enumerated() {
+                let delay = Nanoseconds(fault.amount) * Int64(index)
+                agenda.plan(.shutdown(process: Int32(process), life: self.processes[process].life), at: now + delay)
+            }
+        case .pause, .pauseMidBatch:
+            for process in processes { pause(process, for: fault.lasts, midBatch: fault.kind == .pauseMidBatch) }
+        case .slowProcess:
+            let worst = Nanoseconds(max(0, fault.amount))
+            for process in processes {
+                setReaction(process, Spread(least: .zero, usual: worst / 4, worst: worst, tailPer1024: 100))
+            }
+        case .clockRate: for process in processes { setClockRate(process, fault.amount) }
+        case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
+            for path in known(fault.paths) { cutPath(from: path.from, to: path.to) }
+        case .reset: for path in known(fault.paths) { resetConnection(from: path.from, to: path.to) }
+        case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: fault.amount) }
+        case .zooKeeperOutage: beginZooKeeperOutage()
+        case .zooKeeperCut:
+            for process in processes { for server in servers { setZooKeeperCut(process, server: server, true) } }
+        case .zooKeeperServerIsolated: for server in servers { setZooKeeperServerIsolated(server, true) }
+        case .zooKeeperServerDown: for server in servers { setZooKeeperServerDown(server, true) }
+        case .sessionExpiry: for process in processes { expireSessions(of: process) }
+        case .diskStall: for process in processes { stallDisk(process, for: fault.lasts) }
+        case .slowDisk, .diskFull, .syncFailure, .appendFailure:
+            var faults = DiskModel.Faults()
+            switch fault.kind {
+            case .slowDisk: faults.slowness = max(1, fault.amount)
+            case .diskFull: faults.isFull = true
+            case .syncFailure: faults.syncFailure = UInt64(max(0, fault.amount))
+            default: faults.appendFailure = UInt64(max(0, fault.amount))
+            }
+            for process in processes { setDiskFaults(process, faults) }
+        }
+    }
+
+    /// The crash that a fault is: kills its processes, or takes their power or their disks.
+    public mutating func spring(_ fault: Fault) {
+        for process in fault.processes where process < processCount {
+            let losesPower = fault.kind != .kill
+            if isUp(process) { crash(process, losingPower: losesPower) } else if losesPower { losePowerWhileDown(process) }
+            if fault.kind == .diskLoss { loseDisk(process) }
+        }
+    }
+
+    /// Ends a fault. What has crashed stays down: only whoever drives the world knows what to start.
+    public mutating func end(_ fault: Fault) {
+        let processes = fault.processes.filter { $0 < processCount }
+        let servers = fault.servers.filter { $0 < zooKeeperServers }
+        switch fault.kind {
+        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate: return
+        // They end by themselves.
+        case .pause, .pauseMidBatch, .diskStall: return
+        case .slowProcess: for process in processes { setReaction(process, options.reaction) }
+        case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
+            for path in known(fault.paths) { mendPath(from: path.from, to: path.to) }
+        case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: 1) }
+        case .zooKeeperOutage: endZooKeeperOutage()
+        case .zooKeeperCut:
+            for process in processes { for server in servers { setZooKeeperCut(process, server: server, false) } }
+        case .zooKeeperServerIsolated: for server in servers { setZooKeeperServerIsolated(server, false) }
+        case .zooKeeperServerDown: for server in servers { setZooKeeperServerDown(server, false) }
+        case .slowDisk, .diskFull, .syncFailure, .appendFailure: for process in processes { recoverDisk(process) }
+        }
+        tell(.repair, "ends: \(fault)")
+    }
+
+    private func known(_ paths: [Fault.Path]) -> [Fault.Path] {
+        paths.filter { $0.from < network.endpoints && $0.to < network.endpoints && $0.from != $0.to }
+    }
+}
+
+extension Array {
+    /// An element drawn evenly; nil where there is none, and then nothing is drawn.
+    func randomElement(_ random: inout SeededRandom) -> Element? { isEmpty ? nil : self[random.below(count)] }
 }

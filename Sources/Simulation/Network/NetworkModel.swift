@@ -41,7 +41,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         /// Grows with each use of this slot, so that plans for an earlier connection are known as such.
         var generation: UInt32 = 0
         var state = State.free
-        var inFlight = Queue<(arrival: Instant, message: Message)>()
+        var inFlight = Queue<(arrival: Instant, sent: Instant, message: Message)>()
         var lastArrival = Instant.zero
         /// Whether an arrival is on the agenda.
         var arrivalPlanned = false
@@ -103,6 +103,11 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         return factor == 1 ? usual : max(usual, min(usual * factor, options.slowest))
     }
 
+    /// The paths over which a connection is open.
+    var openPaths: [Fault.Path] {
+        connections.filter { $0.state == .open }.map { Fault.Path(from: $0.from, to: $0.to) }
+    }
+
     // MARK: Connections
 
     func isCurrent(_ connection: Int, _ generation: UInt32) -> Bool {
@@ -131,13 +136,13 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     mutating func send(_ message: Message, over slot: Int, now: Instant) -> Instant? {
         switch connections[slot].state {
         case .opening:
-            connections[slot].inFlight.append((now, message))
+            connections[slot].inFlight.append((now, now, message))
             return nil
         case .open:
             let arrival = max(
                 now + latency(from: connections[slot].from, to: connections[slot].to), connections[slot].lastArrival)
             connections[slot].lastArrival = arrival
-            connections[slot].inFlight.append((arrival, message))
+            connections[slot].inFlight.append((arrival, now, message))
             return planArrival(slot, notBefore: now)
         case .free, .draining:
             preconditionFailure("messages are sent over the current connection")

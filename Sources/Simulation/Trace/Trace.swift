@@ -1,29 +1,33 @@
 import Machine
 
-/// What happened in a world: always as a rolling hash, and on request as lines for people.
+/// What happened in a world: always as a rolling hash, and on request as a story for people.
 ///
 /// The hash covers every event that a node was given, every answer that a client got and every fault, with their moments:
-/// equal hashes mean equal runs. The lines cost far more than the run itself, so a failing seed is run again to get them.
+/// equal hashes mean equal runs. The story costs far more than the run itself, so a failing seed is run again to get it.
 public struct Trace: Sendable {
     public private(set) var hash = TraceHash()
     /// How many things were folded in; with the hash after each, two runs can be compared for their first difference.
     public private(set) var length: UInt64 = 0
 
-    /// Nothing is recorded where it is 0; else the newest lines up to this number, twice that for a moment.
-    public var recordedLines: Int
-    private var lines: [String] = []
+    /// Nothing is recorded where it is 0; else the newest events up to this number, twice that for a moment.
+    public let recordedEvents: Int
+    private var events: [StoryEvent] = []
+    private(set) var bars: [StoryBar] = []
     /// The hash after each fold, where it is kept: for finding the first divergence of two runs.
     public private(set) var hashes: [UInt64]?
 
-    public init(recordedLines: Int = 0, keepsHashes: Bool = false) {
-        self.recordedLines = recordedLines
+    public init(recordedEvents: Int = 0, keepsHashes: Bool = false) {
+        self.recordedEvents = recordedEvents
         hashes = keepsHashes ? [] : nil
     }
 
-    public var isRecording: Bool { recordedLines > 0 }
+    /// Records everything.
+    public static var all: Trace { Trace(recordedEvents: 1 << 40) }
 
-    /// The newest recorded lines, oldest first.
-    public var recorded: ArraySlice<String> { lines.suffix(recordedLines) }
+    public var isRecording: Bool { recordedEvents > 0 }
+
+    /// The newest recorded events, oldest first.
+    public var recorded: ArraySlice<StoryEvent> { events.suffix(recordedEvents) }
 
     @inline(__always)
     mutating func fold(at time: Instant, _ kind: UInt64, _ who: Int, _ content: (inout TraceHash) -> Void) {
@@ -34,13 +38,23 @@ public struct Trace: Sendable {
         if hashes != nil { hashes!.append(hash.value) }
     }
 
-    /// Records a line. Making the text costs: ask `isRecording` first.
-    public mutating func tell(at time: Instant, _ text: String) {
+    /// Records an event. Making its text costs: ask `isRecording` first.
+    mutating func record(_ event: StoryEvent) {
         guard isRecording else { return }
-        let micros = time.nanoseconds / 1_000
-        let digits = String(micros % 1_000_000)
-        let padding = String(repeating: "0", count: 6 - digits.utf8.count)
-        lines.append("\(micros / 1_000_000).\(padding)\(digits)  \(text)")
-        if lines.count >= 2 * recordedLines { lines.removeFirst(lines.count - recordedLines) }
+        events.append(event)
+        if events.count >= 2 * recordedEvents { events.removeFirst(events.count - recordedEvents) }
+    }
+
+    /// Begins a bar that lasts until `endBars`, or to its own end.
+    mutating func begin(_ bar: StoryBar) {
+        if isRecording { bars.append(bar) }
+    }
+
+    /// Ends what still lasts on a lane.
+    mutating func endBars(_ kinds: [StoryBar.Kind], lane: Int, at time: Instant) {
+        guard isRecording else { return }
+        for index in bars.indices where bars[index].lane == lane && bars[index].end > time && kinds.contains(bars[index].kind) {
+            bars[index].end = time
+        }
     }
 }

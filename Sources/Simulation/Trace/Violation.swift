@@ -11,5 +11,13 @@ public struct Violation: Hashable, Sendable, CustomStringConvertible {
         self.detail = detail
     }
 
+    /// Tells whether two failures are the same one: the invariant and the wording, without numbers and names that hold any.
+    public var fingerprint: String {
+        let words = "\(invariant): \(detail)".split { $0 == " " || $0 == "\n" }
+        return words.map { word in
+            word.utf8.contains { (48...57).contains($0) } ? "#" : String(word)
+        }.joined(separator: " ")
+    }
+
     public var description: String { "\(invariant): \(detail)" }
 }

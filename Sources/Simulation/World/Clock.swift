@@ -1,8 +1,8 @@
 import Machine
 
-// Fault model. Each node reads its own monotonic clock. It starts anywhere, and runs fast or slow by a constant rate within
-// the drift bound that the leases assume; it never steps back, because the real one (CLOCK_BOOTTIME) does not. A new life
-// may find another start: instants of different lives mean nothing to each other.
+// Fault model. Each node reads its own monotonic clock. It starts anywhere, and runs fast or slow within the drift bound that
+// the leases assume; the rate changes now and then (temperature, NTP), the reading never steps, because the real one
+// (CLOCK_BOOTTIME) does not. A new life may find another start: instants of different lives mean nothing to each other.
 
 /// One node's monotonic clock, as a function of the world's time.
 public struct Clock: Hashable, Sendable {
@@ -35,6 +35,13 @@ public struct Clock: Hashable, Sendable {
         while world + scaled(world, by: rate) < elapsed { world += 1 }
         while world - 1 + scaled(world - 1, by: rate) >= elapsed { world -= 1 }
         return Instant(nanoseconds: world)
+    }
+
+    /// Runs at another rate from a moment of the world on, without a step.
+    public mutating func run(at rate: Int64, from world: Instant) {
+        let shown = reading(at: world)
+        self.rate = rate
+        offset += (shown - reading(at: world)).count
     }
 
     private func scaled(_ length: Int64, by rate: Int64) -> Int64 {

@@ -7,7 +7,7 @@ public enum Occurrence<Reply: Sendable>: Sendable {
     /// A process ended its life by itself; it is down.
     case halted(process: Int, Halt)
     /// The moment came that a trap waited for (`World.setTrap`).
-    case trapSprung(process: Int, FaultKind)
+    case trapSprung(process: Int, Fault)
     /// A client's call ended.
     case answered(CallID, CallOutcome<Reply>)
     /// The moment came that was asked for with `World.alarm(at:_:)`.
@@ -23,6 +23,16 @@ public enum CallOutcome<Reply: Sendable>: Sendable {
     case broken
 }
 
+extension CallOutcome where Reply: Traceable {
+    var brief: String {
+        switch self {
+        case .reply(let reply): reply.brief
+        case .refused: "refused"
+        case .broken: "broken"
+        }
+    }
+}
+
 /// What is on the world's agenda. Small and trivial; contents wait in the models.
 enum Happening: Sendable {
     case wake(process: Int32, life: UInt32)
@@ -35,5 +45,6 @@ enum Happening: Sendable {
     case disk(process: Int32, life: UInt32, DiskLane)
     case coordination(ZooKeeperHappening)
     case resume(process: Int32, life: UInt32)
+    case shutdown(process: Int32, life: UInt32)
     case alarm(UInt64)
 }

@@ -23,11 +23,13 @@ struct Process<N: Node>: Sendable {
     var inbox = Queue<NodeEvent<N.Message, N.Request>>()
     /// Whether its next batch is on the agenda.
     var isWaking = false
+    /// One for each event of the inbox, while a story is recorded.
+    var notes = Queue<InboxNote>()
     var isPaused = false
     /// It is to be paused between its next step and the effects of that step.
     var pausesMidBatch = false
-    /// It is to die at a moment at which its disk has something to lose.
-    var trap: FaultKind?
+    /// It is to die of this at a moment at which its disk has something to lose.
+    var trap: Fault?
     /// The effects of a batch that it was paused in.
     var withheld: [NodeEffect<N.Message, N.Reply>] = []
     var timers: [ArmedTimer] = []
@@ -40,6 +42,8 @@ struct Process<N: Node>: Sendable {
 /// A timer that a node has set.
 struct ArmedTimer: Sendable {
     var id: TimerID
+    /// When it is due by the process's clock.
+    var local: Instant
     /// When it is due, in the world's time.
     var due: Instant
     /// The moment at which the agenda looks at it: at `due` or before (a timer that was moved later is looked at in vain,

@@ -11,6 +11,8 @@ struct Call<Request: Sendable, Reply: Sendable>: Sendable {
     var process: Int
     var request: Request
     var reply: Reply?
+    /// When the request left the client; later, when the reply left the process.
+    var sent: Instant
     var place = CallPlace.toProcess
 
     enum CallPlace: Sendable { case toProcess, atProcess, toClient }
@@ -25,8 +27,7 @@ extension World {
         callsMade += 1
         load.calls += 1
         let id = CallID(callsMade)
-        calls[id] = Call(client: client, process: process, request: request)
-        if trace.isRecording { trace.tell(at: now, "client \(client) calls \(name(process)) #\(id.number): \(request.brief)") }
+        calls[id] = Call(client: client, process: process, request: request, sent: now)
         agenda.plan(.call(id, .arrives), at: now + network.latency(from: endpoint(ofClient: client), to: process))
         return id
     }
@@ -34,7 +35,7 @@ extension World {
     /// The client no longer waits; no `.answered` comes. Whether the request was or will be executed is unknown.
     public mutating func abandon(_ id: CallID) {
         guard let call = calls.removeValue(forKey: id) else { return }
-        if trace.isRecording { trace.tell(at: now, "client \(call.client) gave up #\(id.number)") }
+        tell(.answer, lane: endpoint(ofClient: call.client), "#\(id.number) given up")
         switch call.place {
         case .toProcess, .toClient: break
         case .atProcess:
@@ -65,7 +66,7 @@ extension World {
                 calls[id]!.place = .atProcess
                 openCalls[call.process].append(id)
                 load.saw(openCalls: openCalls[call.process].count)
-                deliver(.requested(call.request, call: id), to: call.process)
+                deliver(.requested(call.request, call: id), to: call.process, from: client, sent: call.sent)
             }
         case .returns:
             if network.isCut(from: call.process, to: client) {
@@ -79,7 +80,7 @@ extension World {
     }
 
     private mutating func finish(_ id: CallID, _ outcome: CallOutcome<N.Reply>) {
-        calls.removeValue(forKey: id)
+        guard let call = calls.removeValue(forKey: id) else { return }
         trace.fold(at: now, 5, Int(id.number)) {
             switch outcome {
             case .reply(let reply): reply.fold(into: &$0)
@@ -87,20 +88,16 @@ extension World {
             case .broken: $0.fold(UInt64(2))
             }
         }
-        if trace.isRecording { trace.tell(at: now, "#\(id.number) ended: \(brief(outcome))") }
+        tell(
+            .answer, lane: endpoint(ofClient: call.client), from: call.process, sent: call.sent,
+            "#\(id.number) \(outcome.brief)")
         occur(.answered(id, outcome))
-    }
-
-    private func brief(_ outcome: CallOutcome<N.Reply>) -> String {
-        switch outcome {
-        case .reply(let reply): reply.brief
-        case .refused, .broken: "\(outcome)"
-        }
     }
 
     mutating func replyToCall(_ id: CallID, _ reply: N.Reply, from process: Int) {
         guard let call = calls[id], call.process == process, call.place == .atProcess else { return }
         calls[id]!.reply = reply
+        calls[id]!.sent = now
         calls[id]!.place = .toClient
         openCalls[process].removeAll { $0 == id }
         agenda.plan(.call(id, .returns), at: now + network.latency(from: process, to: endpoint(ofClient: call.client)))
@@ -109,6 +106,7 @@ extension World {
     /// The process died: what it had not answered has an unknown outcome. Answers on their way may be lost with it.
     mutating func breakCalls(at process: Int) {
         for id in openCalls[process] {
+            calls[id]?.sent = now
             agenda.plan(.call(id, .broken), at: now + network.options.noticing.draw(&calling))
         }
         openCalls[process].removeAll()

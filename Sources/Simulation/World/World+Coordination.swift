@@ -7,9 +7,7 @@ extension World {
 
     /// Cuts a process off from one ZooKeeper server, or ends that.
     public mutating func setZooKeeperCut(_ process: Int, server: Int, _ isCut: Bool) {
-        if trace.isRecording {
-            trace.tell(at: now, "\(name(process)) \(isCut ? "cut off from" : "reaches") ZooKeeper server \(server)")
-        }
+        tell(isCut ? .fault : .repair, lane: process, "\(isCut ? "cut off from" : "reaches") ZooKeeper server \(server)")
         zooKeeper.setCut(process, server, isCut, at: now)
         takeCoordinationOutput()
     }
@@ -25,15 +23,15 @@ extension World {
     /// Where it leads, the others elect another in time, and it answers `sync` from what it has until it notices. Nothing
     /// happens in an ensemble of one.
     public mutating func setZooKeeperServerIsolated(_ server: Int, _ isolated: Bool) {
-        if trace.isRecording {
-            trace.tell(at: now, "ZooKeeper server \(server) \(isolated ? "isolated" : "with the others again")")
-        }
+        tell(
+            isolated ? .fault : .repair, lane: laneOfZooKeeper,
+            "server \(server) \(isolated ? "isolated" : "with the others again")")
         zooKeeper.setIsolated(server, isolated, at: now)
         takeCoordinationOutput()
     }
 
     public mutating func setZooKeeperServerDown(_ server: Int, _ down: Bool) {
-        if trace.isRecording { trace.tell(at: now, "ZooKeeper server \(server) \(down ? "down" : "up")") }
+        tell(down ? .fault : .repair, lane: laneOfZooKeeper, "server \(server) \(down ? "down" : "up")")
         zooKeeper.setDown(server, down, at: now)
         takeCoordinationOutput()
     }
@@ -56,26 +54,26 @@ extension World {
 
     /// The ensemble has no leader: all connections drop, and none can be made until `endZooKeeperOutage`.
     public mutating func beginZooKeeperOutage() {
-        if trace.isRecording { trace.tell(at: now, "ZooKeeper outage begins") }
+        tell(.fault, lane: laneOfZooKeeper, "outage begins")
         zooKeeper.beginOutage(at: now)
         takeCoordinationOutput()
     }
 
     public mutating func endZooKeeperOutage() {
-        if trace.isRecording { trace.tell(at: now, "ZooKeeper outage ends") }
+        tell(.repair, lane: laneOfZooKeeper, "outage ends")
         zooKeeper.endOutage(at: now)
         takeCoordinationOutput()
     }
 
     /// Ends a process's sessions, as if nothing had been heard of them for too long.
     public mutating func expireSessions(of process: Int) {
-        if trace.isRecording { trace.tell(at: now, "sessions of \(name(process)) expire") }
+        tell(.fault, lane: process, "its ZooKeeper sessions expire")
         for handle in zooKeeper.handlesOfProcess[process] { zooKeeper.expireSession(ofHandle: handle, at: now) }
         takeCoordinationOutput()
     }
 
     public mutating func healZooKeeper() {
-        if trace.isRecording { trace.tell(at: now, "ZooKeeper healed") }
+        tell(.repair, lane: laneOfZooKeeper, "healed")
         zooKeeper.heal(at: now)
         takeCoordinationOutput()
     }

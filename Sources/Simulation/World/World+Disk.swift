@@ -17,7 +17,7 @@ extension World {
         guard !disks[process].marks.isEmpty else { return }
         for mark in disks[process].marks {
             counters.add(mark)
-            if trace.isRecording { trace.tell(at: now, "disk of \(name(process)): \(mark)") }
+            tell(.mark, lane: process, "disk: \(mark)")
         }
         disks[process].marks.removeAll()
     }
@@ -26,28 +26,25 @@ extension World {
 
     /// Lets a fault wait for a moment at which the process's disk has requests under way or unsynced bytes: then
     /// `.trapSprung` occurs. Crashes at any moment would rarely meet one.
-    public mutating func setTrap(_ process: Int, _ kind: FaultKind) {
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) trapped: \(kind)") }
-        processes[process].trap = kind
+    public mutating func setTrap(_ process: Int, _ fault: Fault) {
+        processes[process].trap = fault
     }
 
     mutating func springTrap(_ process: Int) {
-        guard let kind = processes[process].trap, processes[process].isUp, disks[process].hasSomethingToLose,
+        guard let fault = processes[process].trap, processes[process].isUp, disks[process].hasSomethingToLose,
             scheduling.chance(1, in: 3)
         else { return }
         processes[process].trap = nil
-        occur(.trapSprung(process: process, kind))
+        occur(.trapSprung(process: process, fault))
     }
 
     /// How a process's disk fails from now on.
     public mutating func setDiskFaults(_ process: Int, _ faults: DiskModel.Faults) {
-        if trace.isRecording { trace.tell(at: now, "disk of \(name(process)): \(faults)") }
         disks[process].faults = faults
     }
 
     /// The disk accepts nothing for a while: what is asked meanwhile ends afterwards.
     public mutating func stallDisk(_ process: Int, for length: Nanoseconds) {
-        if trace.isRecording { trace.tell(at: now, "disk of \(name(process)) hangs") }
         disks[process].stall(until: now + length)
     }
 
@@ -73,6 +70,7 @@ extension World {
     /// The disk of a process that is down is lost: it starts again with an empty one.
     public mutating func loseDisk(_ process: Int) {
         precondition(!processes[process].isUp, "the process is down")
+        tell(.fault, lane: process, "its disk is replaced by an empty one")
         _ = harmDisk(process, 83) {
             $0.lose()
             return true

@@ -13,6 +13,7 @@ extension World {
         } else {
             guard now >= network.links[link].retryAt else {
                 counters.add(.messageInBackOff)
+                tell(.message, lane: receiver, from: sender, sent: now, isLost: true, message.brief)
                 return
             }
             slot = network.open(from: sender, to: receiver)
@@ -60,7 +61,7 @@ extension World {
         guard !network.isCut(from: from, to: to) else { return }
         while let next = network.connections[slot].inFlight.first, next.arrival <= now {
             _ = network.connections[slot].inFlight.popFirst()
-            deliver(.received(next.message, from: processes[from].address), to: to)
+            deliver(.received(next.message, from: processes[from].address), to: to, from: from, sent: next.sent)
         }
         if network.connections[slot].inFlight.isEmpty && network.connections[slot].state == .draining {
             network.free(slot)
@@ -75,6 +76,7 @@ extension World {
         let link = network.path(from, to)
         network.links[link].retryAt = now + network.options.backOff.draw(&network.random)
         let wasCurrent = network.links[link].connection == slot
+        tellLost(slot, keeping: keeping)
         network.detach(slot, keeping: keeping)
         guard wasCurrent, processes[from].isUp else { return }
         if noticed {
@@ -99,13 +101,31 @@ extension World {
         for slot in network.connections.indices where network.connections[slot].state != .free {
             if network.connections[slot].to == process {
                 let wasCurrent = network.connections[slot].state != .draining
-                if wasCurrent { breakConnection(slot, keeping: 0, noticed: false) } else { network.free(slot) }
+                if wasCurrent {
+                    breakConnection(slot, keeping: 0, noticed: false)
+                } else {
+                    tellLost(slot, keeping: 0)
+                    network.free(slot)
+                }
             } else if network.connections[slot].from == process, network.connections[slot].state != .draining {
-                network.detach(slot, keeping: network.random.below(network.connections[slot].inFlight.count + 1))
+                let kept = network.random.below(network.connections[slot].inFlight.count + 1)
+                tellLost(slot, keeping: kept)
+                network.detach(slot, keeping: kept)
             }
         }
         for peer in 0..<network.endpoints {
             network.links[network.path(process, peer)].retryAt = .zero
+        }
+    }
+
+    /// Tells of the messages of a connection that will never arrive.
+    private mutating func tellLost(_ slot: Int, keeping: Int) {
+        guard trace.isRecording else { return }
+        let (from, to) = (network.connections[slot].from, network.connections[slot].to)
+        let kept = network.connections[slot].state == .opening ? 0 : keeping
+        for index in 0..<network.connections[slot].inFlight.count where index >= kept {
+            let lost = network.connections[slot].inFlight[index]
+            tell(.message, lane: to, from: from, sent: lost.sent, isLost: true, lost.message.brief)
         }
     }
 
@@ -114,7 +134,6 @@ extension World {
     /// Cuts the way from one endpoint to another. Cuts add up: each needs its own `mendPath`.
     public mutating func cutPath(from: Int, to: Int) {
         network.cut(from: from, to: to)
-        if trace.isRecording { trace.tell(at: now, "cut \(name(from)) -> \(name(to))") }
         for slot in network.connections.indices where network.connections[slot].state != .free {
             let connection = network.connections[slot]
             let isTouched = connection.from == from && connection.to == to || connection.from == to && connection.to == from
@@ -127,7 +146,6 @@ extension World {
     /// Takes one cut away: what waited goes on its way.
     public mutating func mendPath(from: Int, to: Int) {
         network.mend(from: from, to: to)
-        if trace.isRecording { trace.tell(at: now, "mend \(name(from)) -> \(name(to))") }
         guard !network.isCut(from: from, to: to) else { return }
         for slot in network.connections.indices where network.connections[slot].state != .free {
             guard network.connections[slot].from == from, network.connections[slot].to == to else { continue }
@@ -155,10 +173,8 @@ extension World {
         }
         let kept = network.random.below(network.connections[slot].inFlight.count + 1)
         let noticed = network.random.chance(1, in: 2)
-        if trace.isRecording {
-            trace.tell(
-                at: now, "reset \(name(from)) -> \(name(to)), \(network.connections[slot].inFlight.count - kept) messages lost")
-        }
+        let peer = name(to)
+        tell(.fault, lane: from, "reset of the connection to \(peer)")
         breakConnection(slot, keeping: kept, noticed: noticed)
         return true
     }

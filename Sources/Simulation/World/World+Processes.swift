@@ -14,7 +14,9 @@ extension World {
         }
         // Instants of another life mean nothing: the clock may have been reset in between.
         processes[process].clock.offset = Int64(scheduling.below(1 << 40))
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) started, life \(processes[process].life)") }
+        let life = processes[process].life
+        tell(.life, lane: process, "started, life \(life)")
+        endBars([.down], lane: process)
         trace.fold(at: now, 2, process) { $0.fold(UInt64(0)) }
         deliver(.started, to: process)
     }
@@ -22,7 +24,7 @@ extension World {
     /// Ends a life without warning: `kill -9`, or the loss of power, which takes unsynced bytes with it.
     public mutating func crash(_ process: Int, losingPower: Bool) {
         precondition(processes[process].isUp, "only a living process crashes")
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) \(losingPower ? "lost power" : "was killed")") }
+        tell(.life, lane: process, losingPower ? "lost power" : "was killed")
         trace.fold(at: now, 3, process) { $0.fold(losingPower ? 1 : 0 as UInt64) }
         end(process, losingPower: losingPower)
     }
@@ -30,7 +32,7 @@ extension World {
     /// Power is lost while the process is down.
     public mutating func losePowerWhileDown(_ process: Int) {
         precondition(!processes[process].isUp, "the process is down")
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) lost power while down") }
+        tell(.life, lane: process, "lost power while down")
         disks[process].losePower()
         takeMarks(process)
     }
@@ -38,6 +40,9 @@ extension World {
     mutating func end(_ process: Int, losingPower: Bool) {
         processes[process].isUp = false
         processes[process].inbox.removeAll()
+        processes[process].notes.removeAll()
+        endBars([.paused, .primary, .standby, .learner, .master], lane: process)
+        beginBar(.down, lane: process, losingPower ? "without power" : "down")
         processes[process].timers.removeAll()
         processes[process].withheld = []
         processes[process].isWaking = false
@@ -53,7 +58,7 @@ extension World {
 
     /// Asks a node to end cleanly, as SIGTERM does.
     public mutating func requestShutdown(_ process: Int) {
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) asked to shut down") }
+        tell(.life, lane: process, "asked to shut down")
         deliver(.shutdownRequested, to: process)
     }
 
@@ -64,7 +69,8 @@ extension World {
         if midBatch {
             processes[process].pausesMidBatch = true
         } else {
-            if trace.isRecording { trace.tell(at: now, "\(name(process)) paused") }
+            tell(.life, lane: process, "paused")
+            beginBar(.paused, lane: process, "paused")
             processes[process].isPaused = true
             zooKeeper.setPaused(process, true, at: now)
             takeCoordinationOutput()
@@ -76,7 +82,8 @@ extension World {
     public mutating func resume(_ process: Int) {
         processes[process].pausesMidBatch = false
         guard processes[process].isUp, processes[process].isPaused else { return }
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) resumed") }
+        tell(.life, lane: process, "goes on")
+        endBars([.paused], lane: process)
         processes[process].isPaused = false
         zooKeeper.setPaused(process, false, at: now)
         takeCoordinationOutput()

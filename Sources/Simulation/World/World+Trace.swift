@@ -4,7 +4,7 @@ extension World {
     /// Folds an event that a node is stepped with into the trace.
     @inline(__always)
     mutating func traceEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
-        if trace.isRecording { trace.tell(at: now, "\(name(process)) <- \(brief(event))") }
+        if trace.isRecording { tellEvent(event, process) }
         switch event {
         case .started: trace.fold(at: now, 16, process) { _ in }
         case .coordination(let event): trace.fold(at: now, 17, process) { event.fold(into: &$0) }
@@ -34,14 +34,20 @@ extension World {
 }
 
 extension World {
-    private func brief(_ event: NodeEvent<N.Message, N.Request>) -> String {
+    private mutating func tellEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
+        let note = processes[process].notes.popFirst() ?? InboxNote(from: nil, sent: now)
         switch event {
-        case .started, .shutdownRequested, .batchEnded, .linkUp, .linkDown, .cancelled: "\(event)"
-        case .coordination(let event): event.brief
-        case .received(let message, let from): "from \(from.host): \(message.brief)"
-        case .requested(let request, let call): "#\(call.number) \(request.brief)"
-        case .disk(let completion): completion.brief
-        case .timerFired(let id): "timer \(id.purpose).\(id.instance)"
+        case .started, .shutdownRequested, .batchEnded: tell(.step, lane: process, "\(event)")
+        case .cancelled(let call): tell(.step, lane: process, "#\(call.number) cancelled")
+        case .linkUp(let peer): tell(.link, lane: process, "link to \(peer.host) up")
+        case .linkDown(let peer): tell(.link, lane: process, "link to \(peer.host) down")
+        case .coordination(let event): tell(.zooKeeper, lane: process, event.brief)
+        case .received(let message, _):
+            tell(.message, lane: process, from: note.from ?? process, sent: note.sent, message.brief)
+        case .requested(let request, let call):
+            tell(.call, lane: process, from: note.from ?? process, sent: note.sent, "#\(call.number) \(request.brief)")
+        case .disk(let completion): tell(.disk, lane: process, completion.brief)
+        case .timerFired(let id): tell(.timer, lane: process, "timer \(id.purpose).\(id.instance)")
         }
     }
 }

@@ -158,6 +158,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         case .coordination(let happening):
             zooKeeper.happened(happening, at: now)
             takeCoordinationOutput()
+        case .shutdown(let process, let life):
+            if isCurrent(process, life) { requestShutdown(Int(process)) }
         case .resume(let process, let life):
             if isCurrent(process, life) { resume(Int(process)) }
         case .alarm(let number): occurrences.append(.alarm(number))
@@ -169,10 +171,13 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     // MARK: Stepping a process
 
     /// Puts an event into a living process's inbox.
-    mutating func deliver(_ event: NodeEvent<N.Message, N.Request>, to process: Int) {
+    mutating func deliver(
+        _ event: NodeEvent<N.Message, N.Request>, to process: Int, from: Int? = nil, sent: Instant? = nil
+    ) {
         guard processes[process].isUp else { return }
         processes[process].inbox.append(event)
         load.saw(inbox: processes[process].inbox.count)
+        if trace.isRecording { processes[process].notes.append(InboxNote(from: from, sent: sent ?? now)) }
         planBatch(process)
     }
 
@@ -204,7 +209,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             processes[process].pausesMidBatch = false
             processes[process].isPaused = true
             processes[process].withheld = effects.drain()
-            if trace.isRecording { trace.tell(at: now, "\(name(process)) paused before acting") }
+            tell(.life, lane: process, "paused before acting")
+            beginBar(.paused, lane: process, "paused before acting")
             zooKeeper.setPaused(process, true, at: now)
             takeCoordinationOutput()
         } else {
@@ -232,7 +238,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
                 takeCoordinationOutput()
             case .log(let line): log(line, of: process)
             case .halt(let halt):
-                if trace.isRecording { trace.tell(at: now, "\(name(process)) halted: \(halt)") }
+                tell(.life, lane: process, "halted: \(halt)")
                 counters.add(.halt)
                 end(process, losingPower: false)
                 occurrences.append(.halted(process: process, halt))
@@ -243,11 +249,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
     private mutating func log(_ line: LogLine, of process: Int) {
         logCounts[line.event] = (logCounts[line.event] ?? 0) + 1
-        if trace.isRecording {
-            trace.tell(
-                at: now,
-                "\(name(process)) [\(line.level)] \(line.event)" + line.fields.map { " \($0.key)=\($0.value)" }.joined())
-        }
+        tell(.log, lane: process, "\(line.level) \(line.event)" + line.fields.map { " \($0.key)=\($0.value)" }.joined())
     }
 
     mutating func takeCoordinationOutput() {
@@ -263,11 +265,12 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         if let index = processes[process].timers.firstIndex(where: { $0.id == id }) {
             slot = index
             processes[process].timers[slot].due = due
+            processes[process].timers[slot].local = local
             // The plan that stands looks at the timer in time, and again at `due`.
             if processes[process].timers[slot].plannedAt <= due { return }
         } else {
             slot = processes[process].timers.count
-            processes[process].timers.append(ArmedTimer(id: id, due: due, plannedAt: due, plan: 0))
+            processes[process].timers.append(ArmedTimer(id: id, local: local, due: due, plannedAt: due, plan: 0))
         }
         planTimer(process, slot, at: due)
     }
@@ -280,6 +283,17 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
                 process: Int32(process), life: processes[process].life, slot: Int32(slot),
                 plan: processes[process].timers[slot].plan),
             at: time)
+    }
+
+    /// A process's clock runs at another rate from now on, in parts per million faster than the world's.
+    public mutating func setClockRate(_ process: Int, _ rate: Int64) {
+        processes[process].clock.run(at: rate, from: now)
+        // A timer is never early by the clock that it was set by.
+        for slot in processes[process].timers.indices where processes[process].timers[slot].due < .never {
+            let due = max(processes[process].clock.moment(of: processes[process].timers[slot].local), now)
+            processes[process].timers[slot].due = due
+            planTimer(process, slot, at: due)
+        }
     }
 
     private mutating func cancelTimer(_ id: TimerID, of process: Int) {

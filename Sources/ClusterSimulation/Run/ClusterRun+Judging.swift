@@ -7,6 +7,7 @@ import Wire
 extension ClusterRun {
     /// Safety, after every batch of a process.
     mutating func judge(_ process: Int) {
+        tellRole(process)
         if world.zooKeeper.committedCount > mastery.checked { judged(mastery.look(world.zooKeeper)) }
         guard case .data(let group) = roles[process], let status = world.dataStatus(process) else { return }
         let life = world.life(of: process)
@@ -29,26 +30,30 @@ extension ClusterRun {
     /// Whoever takes office has every acknowledged write.
     private mutating func judgeState(of process: Int, group: Int) {
         guard let bytes = world.zooKeeper.committedData(at: Paths.ring), let ring = RingRecord(bytes)?.ring else { return }
-        for key in histories.indices {
-            let name = Array(histories[key].name.utf8)
-            guard ring.owner(of: name) == ClusterPlan.groupNames[group] else { continue }
-            let state = ReadState(world.value(of: name, at: process), key: histories[key].name)
-            judged(
-                histories[key].read(state, since: histories[key].floor, by: "the new primary \(world.address(of: process))"))
+        for key in keys.indices where !keys[key].isShared {
+            let name = Array(keys[key].name.utf8)
+            guard ring.owner(of: name) == ClusterPlan.groupNames[group % 4] else { continue }
+            let state = ReadState(world.value(of: name, at: process), key: keys[key].name)
+            let floor = keys[key].history.floor
+            judged(keys[key].history.read(state, since: floor, by: "the new primary \(world.address(of: process))"))
         }
     }
 
     // MARK: Recovery
 
-    /// Looks whether everything has come right; after a bounded time it must have.
+    /// Looks whether everything has come right; in liveness mode, after a bounded time it must have.
     mutating func look() {
         switch phase {
         case .faults, .over: return
         case .recovery:
-            if let missing = missingAfterRecovery() {
+            if plan.mode == .safety {
+                // Nothing need come right. What does has the time of an election to do so, and is then judged.
+                if world.now > deadline - plan.recoveryTime + .seconds(10) { phase = .draining }
+            } else if let missing = missingAfterRecovery() {
                 if world.now > deadline { judged(Violation("everything comes right after the faults", missing)) }
             } else {
                 phase = .proving
+                tellPhase("proving")
                 deadline = world.now + plan.recoveryTime
                 for client in clients.indices { clients[client].successes = 0 }
             }
@@ -66,11 +71,13 @@ extension ClusterRun {
         case .draining:
             if clients.allSatisfy({ $0.current == nil }) { beginAudit() }
         case .audit:
-            if clients.allSatisfy({ $0.audit.isEmpty }), missingAfterRecovery() == nil, differenceOfReplicas() == nil {
+            let isRead = clients.allSatisfy { $0.audit.isEmpty && $0.current == nil }
+            if isRead, plan.mode == .safety || missingAfterRecovery() == nil && differenceOfReplicas() == nil {
+                judgeHistories()
                 phase = .over
             } else if world.now > deadline {
                 let unread = clients.filter { !$0.audit.isEmpty }.map { "client \($0.number): \($0.audit.count) keys" }
-                let detail = missingAfterRecovery() ?? differenceOfReplicas() ?? "unread: \(unread)"
+                let detail = isRead ? missingAfterRecovery() ?? differenceOfReplicas() ?? "nothing" : "unread: \(unread)"
                 judged(Violation("replicas are equal after quiet", detail))
             }
         }
@@ -80,31 +87,46 @@ extension ClusterRun {
 
     private mutating func beginAudit() {
         phase = .audit
+        tellPhase("audit")
         deadline = world.now + plan.recoveryTime
-        for key in histories.indices { clients[key % clients.count].audit.append(key) }
-        for client in clients.indices { plan(.act(client: client), after: .zero) }
+        if plan.mode == .safety { deadline = deadline + .seconds(600) }
+        for key in keys.indices { clients[key % clients.count].audit.append(key) }
+        for client in clients.indices { planAct(client, after: .zero) }
     }
+
+    /// What can only be judged when everything is known.
+    private mutating func judgeHistories() { judged(history.judge(nameOf: { keys[$0].name })) }
 
     /// What is not yet as it should be; nil where all is.
     private mutating func missingAfterRecovery() -> String? {
-        if let down = roles.indices.first(where: { !world.isUp($0) }) { return "\(world.address(of: down)) is down" }
-        if world.zooKeeper.committedData(at: Paths.master) == nil { return "there is no master" }
-        for (group, name) in ClusterPlan.groupNames.prefix(plan.stores.count).enumerated() {
-            let members = roles.indices.filter { roles[$0] == .data(group: group) }
-            var isServed = false
-            for process in members where world.isServing(process) { isServed = true }
-            guard isServed else { return "group \(name) has no serving primary" }
-            guard let bytes = world.zooKeeper.committedData(at: Paths.config(ofGroup: name)), let config = GroupConfig(bytes)
-            else {
-                return "group \(name) has no configuration"
+        if let down = roles.indices.first(where: { !world.isUp($0) && isPresent($0) }) {
+            return "\(world.address(of: down)) is down"
+        }
+        let hasServer = roles.indices.contains { roles[$0] == .server && isPresent($0) }
+        if hasServer, world.zooKeeper.committedData(at: Paths.master) == nil { return "there is no master" }
+        for group in plan.stores.indices { if let missing = missing(in: group) { return missing } }
+        return nil
+    }
+
+    /// Whether every store of a group is up and in-sync, under a primary that serves.
+    mutating func isWhole(_ group: Int) -> Bool { missing(in: group) == nil }
+
+    private mutating func missing(in group: Int) -> String? {
+        let name = ClusterPlan.groupNames[group % 4]
+        let members = members(of: group)
+        guard !members.isEmpty else { return nil }
+        var isServed = false
+        for process in members where world.isServing(process) { isServed = true }
+        guard isServed else { return "group \(name) has no serving primary" }
+        guard let bytes = world.zooKeeper.committedData(at: Paths.config(ofGroup: name)), let config = GroupConfig(bytes) else {
+            return "group \(name) has no configuration"
+        }
+        for process in members {
+            guard let status = world.dataStatus(process), let member = status.member else {
+                return "\(world.address(of: process)) is not registered"
             }
-            for process in members {
-                guard let status = world.dataStatus(process), let member = status.member else {
-                    return "\(world.address(of: process)) is not registered"
-                }
-                guard config.inSync.contains(member) else {
-                    return "\(world.address(of: process)) (\(member)) is not in the in-sync set \(config.inSync.map(\.number))"
-                }
+            guard config.inSync.contains(member) else {
+                return "\(world.address(of: process)) (\(member)) is not in the in-sync set \(config.inSync.map(\.number))"
             }
         }
         return nil
@@ -113,7 +135,7 @@ extension ClusterRun {
     /// What differs between the stores of a group; nil where nothing does.
     private mutating func differenceOfReplicas() -> String? {
         for group in plan.stores.indices {
-            let members = roles.indices.filter { roles[$0] == .data(group: group) }
+            let members = members(of: group)
             let logs = members.map { LogImage(world.disk($0).visibleBytes(of: .log) ?? []) }
             for (process, log) in zip(members, logs) {
                 guard log == logs[0] else {
@@ -124,12 +146,12 @@ extension ClusterRun {
                     return "\(world.address(of: process)) has not committed its whole log"
                 }
             }
-            for history in histories {
+            for key in keys {
                 var states: [[UInt8]?] = []
-                for process in members { states.append(world.value(of: Array(history.name.utf8), at: process)) }
+                for process in members { states.append(world.value(of: Array(key.name.utf8), at: process)) }
                 if let other = states.firstIndex(where: { $0 != states[0] }) {
                     return
-                        "\(history.name) differs between \(world.address(of: members[0])) and \(world.address(of: members[other]))"
+                        "\(key.name) differs between \(world.address(of: members[0])) and \(world.address(of: members[other]))"
                 }
             }
         }

@@ -1,24 +1,50 @@
 import Machine
-import Simulation
 import Nodes
 import Replication
+import Simulation
 import Storage
 import Wire
 
+/// What is demanded of a run.
+public enum RunMode: String, CaseIterable, Hashable, Sendable, Codable {
+    /// Faults hit no more copies of a group than the design tolerates; afterwards everything must come right.
+    case liveness
+    /// Faults are unrestricted, damage to every copy included; only safety is judged.
+    case safety
+}
+
+/// How plans are drawn.
+public enum Profile: String, CaseIterable, Hashable, Sendable, Codable {
+    /// Every seed draws its own cluster, options, load and faults.
+    case swarm
+    /// The yardstick: 3 servers, 2 groups of 3 stores, 4 clients, 500 operations, 30 s of faults of the seed's own selection.
+    case standard
+    /// Small, quick clusters under many faults: short stories.
+    case small
+}
+
 /// What a seed expands to: the cluster, its options, the load, and which faults happen how often.
 public struct ClusterPlan: Sendable {
+    public var mode = RunMode.liveness
     public var servers = 3
     /// Stores of each group; the group's name is its index in `groupNames`.
     public var stores = [3, 3]
     public var clients = 4
+    /// Processes that are never started, as if they had never been installed: how a schedule has fewer nodes without new
+    /// names for the others.
+    public var absent: [Int] = []
     /// How long faults go on; then everything is healed and has to come right.
-    public var faultTime = Nanoseconds.seconds(20)
+    public var faultTime = Nanoseconds.seconds(30)
     public var mix = FaultMix(shares: [])
     /// Data nodes that first start late: they join a group that has data.
     public var latecomers = 0
 
     // Load.
     public var keysPerClient = 3
+    /// Keys that every client writes, beside those of its own.
+    public var sharedKeys = 0
+    /// Which percentage of operations is on them.
+    public var sharedPercent: UInt64 = 0
     public var readPercent: UInt64 = 50
     public var deletePercent: UInt64 = 20
     public var padding = 20
@@ -38,13 +64,46 @@ public struct ClusterPlan: Sendable {
 
     public init() {}
 
+    public var processes: Int { servers + stores.reduce(0, +) }
+
     /// Between a client's operations, on average.
-    var thinkTime: Nanoseconds { faultTime * Int64(clients) / Int64(operations) }
+    var thinkTime: Nanoseconds { faultTime * Int64(clients) / Int64(max(1, operations)) }
 
     /// How long after the healing everything must have come right, at most: sessions expire, elections, catching up.
     public var recoveryTime: Nanoseconds { .seconds(60) + world.zooKeeper.tick * 20 }
 
-    public init(drawnFrom random: inout SeededRandom) {
+    public init(_ profile: Profile, mode: RunMode?, drawnFrom random: inout SeededRandom) {
+        switch profile {
+        case .swarm: self.init(swarm: &random)
+        case .standard: self.init(standard: &random)
+        case .small: self.init(small: &random)
+        }
+        // Always drawn, so that a mode that is asked for changes nothing else.
+        let drawn = random.chance(1, in: 5) ? RunMode.safety : .liveness
+        self.mode = mode ?? drawn
+        world.clients = clients
+    }
+
+    private init(standard random: inout SeededRandom) {
+        sharedKeys = 4
+        sharedPercent = 30
+        mix = FaultMix.draw(&random)
+    }
+
+    private init(small random: inout SeededRandom) {
+        servers = 1 + random.below(2)
+        stores = [1 + random.below(3)]
+        clients = 2
+        faultTime = .seconds(5)
+        operations = 60
+        sharedKeys = 2
+        sharedPercent = 50
+        mix = FaultMix.draw(&random)
+        world.zooKeeper.tick = .milliseconds(500)
+        world.zooKeeper.requestedTimeout = .milliseconds(1_000)
+    }
+
+    private init(swarm random: inout SeededRandom) {
         func pick<Choice>(_ choices: [Choice]) -> Choice { choices[random.below(choices.count)] }
         servers = pick([1, 2, 3, 3])
         let groups = pick([1, 1, 2])
@@ -55,6 +114,8 @@ public struct ClusterPlan: Sendable {
         latecomers = pick([0, 0, 1, 2])
 
         keysPerClient = pick([1, 2, 5, 20])
+        sharedKeys = pick([0, 1, 2, 10])
+        sharedPercent = sharedKeys == 0 ? 0 : pick([20, 60])
         readPercent = pick([20, 50, 80])
         deletePercent = pick([0, 20, 50])
         padding = pick([0, 10, 100, 5_000])
@@ -62,7 +123,6 @@ public struct ClusterPlan: Sendable {
         patience = pick([.milliseconds(300), .seconds(2), .seconds(6)])
         directPercent = pick([0, 20, 60])
 
-        world.clients = clients
         world.clockDrift = pick([0, 1_000, 24_000])
         world.batchesAreRandom = random.chance(2, in: 3)
         if random.chance(1, in: 3) { world.reaction = Spread(.zero) }
@@ -95,21 +155,5 @@ public struct ClusterPlan: Sendable {
         data.replication.joinDistance = pick([1, 16, 256])
         data.storage.chunkBytes = pick([512 + padding, 4_096, 1 << 20])
         data.storage.cachedEntryBytes = pick([400, 1 << 20])
-    }
-
-    /// The expanded options, for people who look at a failure.
-    public var summary: String {
-        let shares = mix.shares.map { "\($0.kind)/\($0.interval.milliseconds)ms" }.joined(separator: " ")
-        return """
-            servers \(servers), stores \(stores), clients \(clients), faults for \(faultTime.milliseconds) ms, latecomers \(latecomers)
-            keys/client \(keysPerClient), reads \(readPercent) %, deletes \(deletePercent) %, padding \(padding), \
-            operations \(operations), patience \(patience.milliseconds) ms, direct \(directPercent) %
-            drift \(world.clockDrift) ppm, random batches \(world.batchesAreRandom), latency \(world.network.latency.usual.count / 1_000) µs, \
-            ZooKeeper servers \(world.zooKeeper.servers) tick \(world.zooKeeper.tick.milliseconds) ms \
-            timeout \(world.zooKeeper.grantedTimeout.milliseconds) ms, sync \(world.disk.syncTime.usual.count / 1_000) µs
-            window \(data.replication.windowBytes), append \(data.replication.appendBytes), join \(data.replication.joinDistance), \
-            chunk \(data.storage.chunkBytes), cached \(data.storage.cachedEntryBytes)
-            faults: \(shares.isEmpty ? "none" : shares)
-            """
     }
 }

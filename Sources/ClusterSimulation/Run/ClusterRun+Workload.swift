@@ -1,0 +1,326 @@
+import Machine
+import Simulation
+import Wire
+
+/// A key of the workload.
+struct WorkloadKey: Sendable {
+    /// Several clients write it. What they saw is judged at the end; the history of a key with one writer also at once.
+    let isShared: Bool
+    var history: KeyHistory
+    /// How many versions of a shared key were written.
+    var versions = 0
+
+    var name: String { history.name }
+    /// Whether it may be written.
+    var isOpen: Bool { isShared || history.isOpen }
+}
+
+/// A client of the workload: one operation at a time, on its own keys and shared ones to write and on any key to read.
+struct WorkloadClient: Sendable {
+    struct Operation: Sendable {
+        enum Kind: Hashable, Sendable {
+            case put(version: Int), delete(version: Int), get(since: Int)
+        }
+
+        var call: CallID
+        var key: Int
+        var kind: Kind
+        var began: Instant
+        /// For the story.
+        var text: String
+    }
+
+    let number: Int
+    /// Its own keys at present, as indices of `ClusterRun.keys`; -1 where there is none yet.
+    var keys: [Int] = []
+    /// How many keys of its own it has had.
+    var keysMade = 0
+    var current: Operation?
+    /// What a schedule wants of it; the next is `script[scripted]`.
+    var script: [ClusterSchedule.Operation] = []
+    var scripted = 0
+    /// Plans to act of an earlier round are void.
+    var round = 0
+    /// Keys that it still has to read, in the audit.
+    var audit: [Int] = []
+    /// How often the audit's read of the present key has failed.
+    var auditFailures = 0
+    /// Operations in a row that succeeded, since the healing.
+    var successes = 0
+}
+
+/// How the operations of clients ended.
+public struct OperationCounts: Hashable, Sendable, Codable {
+    public var succeeded = 0
+    public var refused = 0
+    public var unknown = 0
+
+    public static func += (a: inout OperationCounts, b: OperationCounts) {
+        a.succeeded += b.succeeded
+        a.refused += b.refused
+        a.unknown += b.unknown
+    }
+}
+
+extension ClusterRun {
+    // MARK: When
+
+    /// Plans the next operation of a client, and voids the plan before.
+    mutating func planAct(_ client: Int, after delay: Nanoseconds) {
+        clients[client].round += 1
+        var delay = delay
+        if phase == .faults, schedule != nil {
+            guard clients[client].scripted < clients[client].script.count else { return }
+            delay = max(.zero, clients[client].script[clients[client].scripted].at - (world.now - .zero))
+        }
+        plan(.act(client: client, round: clients[client].round), after: delay)
+    }
+
+    private mutating func ended(_ client: Int, pausing atLeast: Nanoseconds = .zero) {
+        clients[client].current = nil
+        switch phase {
+        case .faults:
+            // In bursts: half of the operations follow at once, so that they meet.
+            let isBurst = workload.chance(1, in: 2)
+            let pause = isBurst ? plan.thinkTime / 25 : plan.thinkTime * 2
+            planAct(client, after: workload.length(.zero...max(pause, atLeast)))
+        case .recovery, .proving:
+            planAct(client, after: aftermath.length(.zero...max(plan.thinkTime, .milliseconds(200))))
+        case .draining, .audit, .over:
+            planAct(client, after: aftermath.length(.zero...max(.milliseconds(1), atLeast)))
+        }
+    }
+
+    // MARK: What
+
+    mutating func beginOperation(_ client: Int) {
+        guard clients[client].current == nil else { return }
+        switch phase {
+        case .faults:
+            if schedule != nil { return followScript(client) }
+            var random = workload
+            let drawn = drawOperation(client, &random)
+            workload = random
+            begin(drawn)
+        case .recovery, .proving:
+            var random = aftermath
+            let drawn = drawOperation(client, &random)
+            aftermath = random
+            begin(drawn)
+        case .audit:
+            guard let key = clients[client].audit.last else { return }
+            begin(
+                ClusterSchedule.Operation(
+                    at: .zero, client: client, kind: .get, key: keys[key].name,
+                    process: anyServer(&aftermath), patience: .seconds(8), tellsPatience: false))
+        case .draining, .over: break
+        }
+    }
+
+    private mutating func followScript(_ client: Int) {
+        let next = clients[client].script[clients[client].scripted]
+        clients[client].scripted += 1
+        // In a smaller run a write before may have an unknown outcome; then its key is not written again.
+        if next.kind != .get, let key = keyNamed[next.key], !keys[key].isOpen {
+            return planAct(client, after: .zero)
+        }
+        begin(next)
+    }
+
+    private mutating func drawOperation(_ client: Int, _ random: inout SeededRandom) -> ClusterSchedule.Operation {
+        // After the faults nobody is in a hurry: what fails then fails for other reasons.
+        let isHurried = phase == .faults
+        let kind: ClusterSchedule.Operation.Kind
+        let key: String
+        let isShared = plan.sharedKeys > 0 && random.chance(plan.sharedPercent, in: 100)
+        if random.chance(plan.readPercent, in: 100), isShared || !keys.isEmpty {
+            kind = .get
+            key = isShared ? "s\(random.below(plan.sharedKeys))" : keys[random.below(keys.count)].name
+        } else {
+            key = isShared
+                ? "s\(random.below(plan.sharedKeys))" : keys[ownKey(client, slot: random.below(plan.keysPerClient))].name
+            kind = random.chance(plan.deletePercent, in: 100) ? .delete : .put
+        }
+        let stores = (plan.servers..<roles.count).filter { isPresent($0) }
+        let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !stores.isEmpty
+        let process = isDirect ? stores[random.below(stores.count)] : anyServer(&random)
+        return ClusterSchedule.Operation(
+            at: world.now - .zero, client: client, kind: kind, key: key,
+            padding: kind == .put ? random.below(plan.padding + 1) : 0, process: process,
+            patience: isHurried ? random.length(plan.patience / 4...plan.patience) : .seconds(8),
+            tellsPatience: random.chance(1, in: 2))
+    }
+
+    /// The key in one of a client's slots: a new one where there is none, or where the last write has an unknown outcome.
+    private mutating func ownKey(_ client: Int, slot: Int) -> Int {
+        while clients[client].keys.count <= slot { clients[client].keys.append(-1) }
+        let known = clients[client].keys[slot]
+        if known >= 0, keys[known].isOpen { return known }
+        // After the healing they are others: what was written before does not decide which.
+        let name = "c\(client)\(phase == .faults ? "k" : "h")\(clients[client].keysMade)"
+        clients[client].keysMade += 1
+        let key = key(named: name)
+        clients[client].keys[slot] = key
+        return key
+    }
+
+    private func anyServer(_ random: inout SeededRandom) -> Int {
+        let servers = (0..<plan.servers).filter { isPresent($0) }
+        return servers.isEmpty ? 0 : servers[random.below(servers.count)]
+    }
+
+    /// A key's index, a new one if need be. Shared keys begin with an `s`.
+    private mutating func key(named name: String) -> Int {
+        if let known = keyNamed[name] { return known }
+        keys.append(WorkloadKey(isShared: name.hasPrefix("s"), history: KeyHistory(name: name)))
+        keyNamed[name] = keys.count - 1
+        return keys.count - 1
+    }
+
+    private mutating func newVersion(of key: Int, isDelete: Bool) -> Int {
+        guard keys[key].isShared else { return keys[key].history.began(isDelete: isDelete) }
+        keys[key].versions += 1
+        return keys[key].versions
+    }
+
+    private mutating func begin(_ operation: ClusterSchedule.Operation) {
+        if phase == .faults { written?.operations.append(operation) }
+        let key = key(named: operation.key)
+        let name = Array(operation.key.utf8)
+        let kind: WorkloadClient.Operation.Kind
+        let request: KeyRequest
+        let asked: ClientHistory.Request
+        switch operation.kind {
+        case .get:
+            kind = .get(since: keys[key].history.floor)
+            request = .get(key: name)
+            asked = .get
+        case .delete:
+            kind = .delete(version: newVersion(of: key, isDelete: true))
+            request = .delete(key: name)
+            asked = .delete
+        case .put:
+            let version = newVersion(of: key, isDelete: false)
+            kind = .put(version: version)
+            asked = .put(version: version)
+            request = .put(key: name, value: ReadState.value(key: operation.key, version: version, padding: operation.padding))
+        }
+        let process = operation.process < roles.count ? operation.process : 0
+        let told = operation.tellsPatience ? operation.patience : nil
+        let call = world.call(.key(request, patience: told), from: operation.client, to: process)
+        clients[operation.client].current = WorkloadClient.Operation(
+            call: call, key: key, kind: kind, began: world.now, text: world.trace.isRecording ? request.brief : "")
+        clientOfCall[call] = operation.client
+        history.invoked(call, client: operation.client, key: key, asked, at: world.now)
+        plan(.giveUp(client: operation.client, call), after: operation.patience)
+    }
+
+    // MARK: Outcomes
+
+    mutating func giveUp(_ client: Int, _ call: CallID) {
+        guard let operation = clients[client].current, operation.call == call else { return }
+        world.abandon(call)
+        clientOfCall.removeValue(forKey: call)
+        unknown(client, operation)
+    }
+
+    mutating func answered(_ client: Int, _ call: CallID, _ outcome: CallOutcome<ClientReply>) {
+        guard let operation = clients[client].current, operation.call == call else { return }
+        switch outcome {
+        case .refused: refused(client, operation, "connection refused")
+        case .broken: unknown(client, operation)
+        case .reply(.failed(let error)):
+            errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
+            if error.mayHaveHappened { unknown(client, operation) } else { refused(client, operation, error.message) }
+        case .reply(let reply): succeeded(client, operation, reply)
+        }
+    }
+
+    private mutating func succeeded(_ client: Int, _ operation: WorkloadClient.Operation, _ reply: ClientReply) {
+        operations.succeeded += 1
+        clients[client].successes += 1
+        tellBar(client, operation, .ok)
+        judge(operation, reply, of: client)
+        ended(client)
+    }
+
+    private mutating func judge(_ operation: WorkloadClient.Operation, _ reply: ClientReply, of client: Int) {
+        let key = operation.key
+        switch (operation.kind, reply) {
+        case (.put(let version), .put):
+            history.returned(operation.call, .put, at: world.now)
+            if !keys[key].isShared { judged(keys[key].history.acknowledged(version, existed: nil)) }
+        case (.delete(let version), .deleted(let existed)):
+            history.returned(operation.call, .deleted(existed: existed), at: world.now)
+            if !keys[key].isShared { judged(keys[key].history.acknowledged(version, existed: existed)) }
+        case (.get(let since), .value(let value)):
+            let state = ReadState(value, key: keys[key].name)
+            history.returned(operation.call, .value(state), at: world.now)
+            if !keys[key].isShared {
+                let reader = "client \(client) (call \(operation.call.number))"
+                judged(keys[key].history.read(state, since: since, by: reader))
+            }
+            if phase == .audit, clients[client].audit.last == key { audited(client) }
+        case (.put, _), (.delete, _), (.get, _):
+            judged(Violation("answers fit their questions", "\(operation.kind) was answered with \(reply)"))
+        }
+    }
+
+    private mutating func refused(_ client: Int, _ operation: WorkloadClient.Operation, _ reason: String) {
+        operations.refused += 1
+        clients[client].successes = 0
+        history.refused(operation.call)
+        tellBar(client, operation, .notDone)
+        switch operation.kind {
+        case .put(let version), .delete(let version):
+            if !keys[operation.key].isShared { judged(keys[operation.key].history.refused(version, reason)) }
+        case .get: auditFailed(client)
+        }
+        // Nobody was there: a client waits a little before it asks again.
+        ended(client, pausing: .milliseconds(200))
+    }
+
+    private mutating func unknown(_ client: Int, _ operation: WorkloadClient.Operation) {
+        operations.unknown += 1
+        clients[client].successes = 0
+        history.unknown(operation.call)
+        tellBar(client, operation, .unknown)
+        switch operation.kind {
+        case .put(let version), .delete(let version):
+            if !keys[operation.key].isShared { keys[operation.key].history.unknown(version) }
+        case .get: auditFailed(client)
+        }
+        ended(client, pausing: .milliseconds(200))
+    }
+
+    private mutating func audited(_ client: Int) {
+        clients[client].audit.removeLast()
+        clients[client].auditFailures = 0
+    }
+
+    /// In safety mode a key may be out of reach for good; in liveness mode the audit's deadline is the judge.
+    private mutating func auditFailed(_ client: Int) {
+        guard phase == .audit, plan.mode == .safety else { return }
+        clients[client].auditFailures += 1
+        // The group of a key that is out of reach may be gone: its other keys are tried, but once each.
+        if clients[client].auditFailures >= 3 || unreachable > 20 {
+            unreachable += 1
+            audited(client)
+        }
+    }
+
+    private mutating func tellBar(_ client: Int, _ operation: WorkloadClient.Operation, _ outcome: StoryBar.Outcome) {
+        guard world.trace.isRecording else { return }
+        world.tellBar(
+            StoryBar(
+                lane: world.endpoint(ofClient: client), kind: .operation, begin: operation.began, end: world.now,
+                text: operation.text, outcome: outcome))
+    }
+
+    /// Keeps the first violation.
+    mutating func judged(_ found: Violation?) {
+        guard let found, violation == nil else { return }
+        violation = found
+        world.tell(.violation, "\(found)")
+    }
+}

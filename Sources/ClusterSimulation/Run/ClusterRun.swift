@@ -1,0 +1,318 @@
+import Coordination
+import Machine
+import Nodes
+import Placement
+import Simulation
+import Wire
+
+/// One run: a cluster under load and faults, then healed, and judged all the time.
+///
+/// The phases:
+/// 1. *Faults.* Everything starts; clients work; faults happen. Safety is judged at every step.
+/// 2. *Recovery.* Everything is healed and restarted. In liveness mode there must be, within a bounded time, a master, a
+///    serving primary in each group, every store in-sync, and clients that succeed. In safety mode a time passes.
+/// 3. *Audit.* Clients stop; every key is read; replicas must be equal (in safety mode: what can be read must be right).
+///
+/// What happens comes from a seed, choice by choice (`ClusterRun(seed:…)`), or from a schedule (`ClusterRun(schedule:…)`). A run
+/// by seed can write its schedule down, and that schedule repeats it event for event.
+///
+/// A value, like the world in it: a copy goes on by itself.
+public struct ClusterRun: Sendable {
+    enum Role: Hashable, Sendable {
+        case server
+        case data(group: Int)
+    }
+
+    enum Phase: Hashable, Sendable {
+        case faults, recovery, proving, draining, audit, over
+    }
+
+    /// What an alarm is for.
+    enum Action: Sendable {
+        case start(process: Int, life: UInt32)
+        /// The next fault of a share of the mix.
+        case drawFault(share: Int)
+        case fault(Fault)
+        case endFault(Fault)
+        case act(client: Int, round: Int)
+        case giveUp(client: Int, CallID)
+        case heal
+        case look
+    }
+
+    public let seed: UInt64
+    public let plan: ClusterPlan
+    public internal(set) var world: ClusterWorld
+    let roles: [Role]
+    var phase = Phase.faults
+    var deadline = Instant.zero
+    public internal(set) var violation: Violation?
+
+    /// What it follows, if not chance.
+    let schedule: ClusterSchedule?
+    /// What it has done so far, where that is written down.
+    public internal(set) var written: ClusterSchedule?
+
+    var clients: [WorkloadClient] = []
+    var clientOfCall = LookupTable<CallID, Int>()
+    var keys: [WorkloadKey] = []
+    var keyNamed = LookupTable<String, Int>()
+    /// What all clients saw.
+    var history = ClientHistory()
+    public internal(set) var operations = OperationCounts()
+    public internal(set) var faults = FaultCounts()
+    /// How often clients were answered with each error, by its code's number.
+    public internal(set) var errors = SortedMap<Int, Int>()
+    /// Keys that the audit of safety mode did not reach.
+    public internal(set) var unreachable = 0
+    var budget: FaultBudget
+
+    var serving: ServingOracle
+    var recovery: RecoveryOracle
+    var mastery = MasteryOracle()
+    var prefixes: CommittedPrefixOracle
+    var work: WorkOracle
+
+    /// What the story says that each process is.
+    var shownRoles: [String] = []
+
+    private var actions = LookupTable<UInt64, Action>()
+    private var actionsMade: UInt64 = 0
+    /// What clients do while faults go on, and what they do afterwards: one does not shift the other.
+    var workload: SeededRandom
+    var aftermath: SeededRandom
+    var chaos: SeededRandom
+    private let identities: UInt64
+
+    /// A run by chance. `writes`: whether its schedule is written down.
+    public init(seed: UInt64, profile: Profile = .swarm, mode: RunMode? = nil, trace: Trace = Trace(), writes: Bool = false) {
+        var random = SeededRandom(seed: seed)
+        var planning = random.fork()
+        let plan = ClusterPlan(profile, mode: mode, drawnFrom: &planning)
+        self.init(seed: seed, salt: 0, plan: plan, schedule: nil, trace: trace)
+        if writes { written = ClusterSchedule(seed: seed, plan: plan) }
+    }
+
+    public init(schedule: ClusterSchedule, trace: Trace = Trace()) {
+        self.init(seed: schedule.seed, salt: schedule.salt, plan: schedule.plan, schedule: schedule, trace: trace)
+    }
+
+    private init(seed: UInt64, salt: UInt64, plan: ClusterPlan, schedule: ClusterSchedule?, trace: Trace) {
+        // The plan's draws are a stream of their own: a schedule does not repeat them.
+        var random = SeededRandom(seed: seed)
+        _ = random.fork()
+        workload = random.fork()
+        aftermath = random.fork()
+        chaos = random.fork()
+        let salted = salt &* 0x9E37_79B9_7F4A_7C15
+        identities = random.next() ^ salted
+        self.seed = seed
+        self.plan = plan
+        self.schedule = schedule
+        var roles: [Role] = Array(repeating: .server, count: plan.servers)
+        for (group, stores) in plan.stores.enumerated() { roles += Array(repeating: .data(group: group), count: stores) }
+        self.roles = roles
+        let addresses = roles.enumerated().map { index, role in
+            let host =
+                switch role {
+                case .server: "s\(index)"
+                case .data(let group): "\(ClusterPlan.groupNames[group % 4].prefix(1))\(index)"
+                }
+            return Address(host: host, port: UInt16(1_000 + index))
+        }
+        world = ClusterWorld(addresses: addresses, options: plan.world, seed: random.next() ^ salted, trace: trace)
+        serving = ServingOracle(groups: plan.stores.count)
+        recovery = RecoveryOracle(processes: roles.count)
+        prefixes = CommittedPrefixOracle(processes: roles.count, groups: plan.stores.count)
+        work = WorkOracle(
+            WorkOracle.Shape(
+                servers: plan.servers, stores: plan.stores, clients: plan.clients, shortestPatience: plan.patience / 4,
+                windowAppends: plan.data.replication.windowAppends))
+        budget = FaultBudget(groups: plan.stores.count)
+        clients = (0..<plan.clients).map { WorkloadClient(number: $0) }
+        for operation in schedule?.operations ?? [] where operation.client < clients.count {
+            clients[operation.client].script.append(operation)
+        }
+    }
+
+    // MARK: The run
+
+    /// Runs to the end, to the first violation, or until the world is as asked.
+    public mutating func run(until isEnough: (ClusterRun) -> Bool = { _ in false }) {
+        if world.now == .zero { begin() }
+        while goOn() && !isEnough(self) {}
+    }
+
+    public var isOver: Bool { phase == .over || violation != nil }
+
+    /// Goes on to the next thing that happens; false where there is none any more.
+    mutating func goOn() -> Bool {
+        guard !isOver, let occurrence = world.advance(until: .never) else { return false }
+        occurred(occurrence)
+        return !isOver
+    }
+
+    mutating func begin() {
+        if let schedule {
+            for start in schedule.starts where start.process < roles.count {
+                plan(.start(process: start.process, life: 0), after: start.at)
+            }
+        } else {
+            var late = plan.latecomers
+            for process in roles.indices.reversed() {
+                var delay = workload.length(.zero...(.milliseconds(300)))
+                if late > 0, case .data(let group) = roles[process], isLatecomer(process, group) {
+                    late -= 1
+                    delay = workload.length(.seconds(1)...max(.seconds(1), plan.faultTime))
+                }
+                written?.starts.append(.init(process: process, at: delay))
+                plan(.start(process: process, life: 0), after: delay)
+            }
+        }
+        for client in clients.indices {
+            planAct(client, after: schedule == nil ? workload.length(.zero...(.milliseconds(500))) : .zero)
+        }
+        if let schedule {
+            for timed in schedule.faults where timed.at < plan.faultTime { plan(.fault(timed.fault), after: timed.at) }
+        } else {
+            for share in plan.mix.shares.indices { planFault(share) }
+        }
+        plan(.heal, after: plan.faultTime)
+        world.beginBar(.phase, lane: world.laneOfWorld, "faults")
+    }
+
+    /// Only stores beyond a group's first can come late.
+    private func isLatecomer(_ process: Int, _ group: Int) -> Bool {
+        roles.firstIndex(of: .data(group: group)) != process
+    }
+
+    func isPresent(_ process: Int) -> Bool { !plan.absent.contains(process) }
+
+    /// The stores of a group that were ever installed.
+    func members(of group: Int) -> [Int] { roles.indices.filter { roles[$0] == .data(group: group) && isPresent($0) } }
+
+    mutating func plan(_ action: Action, after delay: Nanoseconds) {
+        actionsMade += 1
+        actions[actionsMade] = action
+        world.alarm(at: world.now + delay, actionsMade)
+    }
+
+    private mutating func occurred(_ occurrence: Occurrence<ClientReply>) {
+        switch occurrence {
+        case .stepped(let process):
+            judge(process)
+        case .halted(let process, let halt):
+            halted(process, halt)
+        case .trapSprung(let process, let fault):
+            guard phase == .faults, world.isUp(process), allows(fault) else { return }
+            world.spring(fault)
+            plan(.endFault(fault), after: fault.lasts)
+        case .answered(let call, let outcome):
+            if let client = clientOfCall.removeValue(forKey: call) { answered(client, call, outcome) }
+        case .alarm(let number):
+            if let action = actions.removeValue(forKey: number) { act(action) }
+        }
+    }
+
+    private mutating func act(_ action: Action) {
+        switch action {
+        case .start(let process, let life): if world.life(of: process) == life { start(process) }
+        case .drawFault(let share): drawFault(share)
+        case .fault(let fault): if phase == .faults { begin(fault) }
+        case .endFault(let fault): if phase == .faults { end(fault) }
+        case .act(let client, let round): if clients[client].round == round { beginOperation(client) }
+        case .giveUp(let client, let call): giveUp(client, call)
+        case .heal: heal()
+        case .look: look()
+        }
+    }
+
+    // MARK: Processes
+
+    mutating func start(_ process: Int) {
+        guard !world.isUp(process), isPresent(process) else { return }
+        if world.life(of: process) > 0 { recovery.ended(process, world.disk(process)) }
+        let address = world.address(of: process)
+        let random = stream(1, process)
+        switch roles[process] {
+        case .server: world.start(process, ClusterNode(ServerNode(address: address, options: plan.server, random: random)))
+        case .data(let group):
+            let name = ClusterPlan.groupNames[group % 4]
+            world.start(process, ClusterNode(DataNode(group: name, address: address, options: plan.data, random: random)))
+        }
+    }
+
+    /// Chance for one life of a process: it does not depend on what others do.
+    private func stream(_ purpose: UInt64, _ process: Int) -> SeededRandom {
+        var hash = TraceHash()
+        hash.fold(identities)
+        hash.fold(purpose)
+        hash.fold(process)
+        hash.fold(UInt64(world.life(of: process)))
+        return SeededRandom(seed: hash.value)
+    }
+
+    private mutating func halted(_ process: Int, _ halt: Halt) {
+        // A supervisor starts it again.
+        var luck = stream(2, process)
+        let delay = luck.length(.milliseconds(1)...(.seconds(1)))
+        plan(.start(process: process, life: world.life(of: process)), after: delay)
+    }
+
+    // MARK: Faults
+
+    private mutating func planFault(_ share: Int) {
+        let mean = plan.mix.shares[share].interval
+        plan(.drawFault(share: share), after: chaos.length(.zero...(mean * 2)))
+    }
+
+    private mutating func drawFault(_ share: Int) {
+        guard phase == .faults else { return }
+        let kind = plan.mix.shares[share].kind
+        let targets = roles.indices.map { world.life(of: $0) > 0 }
+        if let fault = world.drawFault(kind, mayHit: { targets[$0] }, random: &chaos) { begin(fault) }
+        planFault(share)
+    }
+
+    private mutating func begin(_ fault: Fault) {
+        guard allows(fault) else { return }
+        written?.faults.append(.init(at: world.now - .zero, fault: fault))
+        faults.add(fault.kind)
+        spend(fault)
+        world.begin(fault)
+        if fault.kind == .diskLoss { for process in fault.processes where process < roles.count { recovery.diskWasLost(process) } }
+        if fault.lasts > .zero, !fault.isTrap { plan(.endFault(fault), after: fault.lasts) }
+    }
+
+    private mutating func end(_ fault: Fault) {
+        world.end(fault)
+        guard fault.kind.isCrash else { return }
+        for (index, process) in fault.processes.enumerated() where process < roles.count && !world.isUp(process) {
+            plan(
+                .start(process: process, life: world.life(of: process)),
+                after: Nanoseconds(max(0, fault.amount)) * Int64(index))
+        }
+    }
+
+    /// The end of all faults: nothing is cut, slow, paused or down any more.
+    private mutating func heal() {
+        phase = .recovery
+        world.healEverything()
+        for process in roles.indices where !world.isUp(process) { start(process) }
+        deadline = world.now + plan.recoveryTime
+        for client in clients.indices where clients[client].current == nil {
+            planAct(client, after: aftermath.length(.zero...(.milliseconds(500))))
+        }
+        for client in clients.indices {
+            clients[client].keys = []
+            clients[client].keysMade = 0
+        }
+        plan(.look, after: .milliseconds(100))
+        tellPhase("recovery")
+    }
+
+    mutating func tellPhase(_ name: String) {
+        world.endBars([.phase], lane: world.laneOfWorld)
+        world.beginBar(.phase, lane: world.laneOfWorld, name)
+    }
+}
