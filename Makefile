@@ -1,7 +1,7 @@
 # Aviary: `make run` for a cluster to try, `make test` for all tests.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test setup build format lint protos sweep planted clean
+.PHONY: help run test setup build format lint protos sweep score clean
 
 # Everything but generated code.
 SWIFT_SOURCES := Package.swift $(filter-out Sources/AviaryProtos,$(wildcard Sources/*)) Tests SimTests
@@ -32,10 +32,10 @@ protos: ## generate Sources/AviaryProtos and the reflection descriptors from pro
 	@scripts/generate-protos.sh
 
 sweep: ## simulate many seeds: make sweep SEEDS=1..100000
-	swift run -c release sweep --seeds $(SEEDS)
+	swift run -c release sim sweep --seeds $(SEEDS)
 
-planted: ## apply each planted mistake to a copy of the sources and show that the simulator sees it
-	@scripts/planted.sh
+score: ## plant each known mistake into a copy of the sources, and count seeds until the simulator sees it
+	swift run -c release sim score
 
 clean: ## remove what was built and the logs of earlier runs
 	rm -rf .build .run

@@ -65,7 +65,15 @@ let package = Package(
             ],
             swiftSettings: swift6
         ),
-        .executableTarget(name: "sweep", dependencies: ["ClusterSimulation", "Simulation"], path: "Sources/Sweep", swiftSettings: swift6),
+        .target(
+            name: "SimulationCommands",
+            dependencies: [
+                "ClusterSimulation", "Simulation", "Machine",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swift6
+        ),
+        .executableTarget(name: "sim", dependencies: ["SimulationCommands"], path: "Sources/sim", swiftSettings: swift6),
 
         // The real world.
         .target(
@@ -104,7 +112,7 @@ let package = Package(
         .executableTarget(
             name: "aviary",
             dependencies: [
-                "Runtime", "Nodes", "Coordination", "GRPCAdapter", "Machine", "Wire",
+                "Runtime", "Nodes", "Coordination", "GRPCAdapter", "Machine", "Wire", "SimulationCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),

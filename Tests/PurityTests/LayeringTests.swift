@@ -12,7 +12,8 @@ import Testing
         ["Nodes"],
         ["ZooKeeperAdapter", "GRPCAdapter", "FileAdapter"],
         ["Runtime", "ClusterSimulation"],
-        ["aviary", "sweep"],
+        ["SimulationCommands"],
+        ["aviary", "sim"],
     ]
 
     /// Targets that no product holds: they may lean on anything.

@@ -1,30 +1,38 @@
-import Foundation
 import ClusterSimulation
-import Simulation
+import Foundation
 
 /// The parent's side of a sweep: deals parts of the seeds to worker processes, a few at a time, and sums up.
 final class Sweep: @unchecked Sendable {
     // What is mutable is guarded by `lock`.
     private let lock = NSLock()
     private var parts: [ClosedRange<UInt64>]
-    private var summary = SweepSummary()
-    /// Seeds whose worker died, with what it said.
-    private var deaths: [(seed: UInt64, text: String)] = []
+    private var result = SweepResult()
     private var done = 0
     private var isOver = false
     private var storiesTold = 0
 
     private let total: Int
     private let jobs: Int
+    private let arguments: [String]
     private let untilRed: Bool
+    private let isQuiet: Bool
     private let began = Date()
+    private let isTerminal = isatty(2) == 1
 
     /// Stories beyond this number are left out; their seeds are listed.
     private static let mostStories = 5
 
-    init(seeds: ClosedRange<UInt64>, jobs: Int, untilRed: Bool) {
+    /// - Parameters:
+    ///   - extra: further options of the workers.
+    ///   - isQuiet: nothing but progress is printed.
+    init(
+        seeds: ClosedRange<UInt64>, jobs: Int, kind: KindOptions, untilRed: Bool = false, extra: [String] = [],
+        isQuiet: Bool = false
+    ) {
         self.jobs = jobs
         self.untilRed = untilRed
+        self.isQuiet = isQuiet
+        arguments = Program.words + ["worker"] + kind.words + extra
         total = seeds.count
         let size = UInt64(max(10, min(250, seeds.count / (jobs * 4))))
         parts = stride(from: seeds.lowerBound, through: seeds.upperBound, by: UInt64.Stride(size)).map {
@@ -32,8 +40,8 @@ final class Sweep: @unchecked Sendable {
         }
     }
 
-    /// Returns whether everything was green.
-    func run() -> Bool {
+    func run() -> SweepResult {
+        let before = Sweep.coreSecondsOfWorkers()
         let group = DispatchGroup()
         for _ in 0..<jobs {
             group.enter()
@@ -42,17 +50,13 @@ final class Sweep: @unchecked Sendable {
                 group.leave()
             }
         }
-        while group.wait(timeout: .now() + 5) == .timedOut { showProgress() }
-
-        let seconds = Date().timeIntervalSince(began)
-        print(summary.text(coreSeconds: Sweep.coreSecondsOfWorkers()))
-        for death in deaths { print("seed \(death.seed): RED, the process died\n\(death.text)") }
-        let red = (summary.failures + deaths.map(\.seed)).sorted()
-        if !red.isEmpty { print("red seeds: \(red.map { String($0) }.joined(separator: " "))") }
-        let missing = summary.neverReached
-        if !missing.isEmpty && total >= 1_000 { print("never reached: \(missing.joined(separator: ", "))") }
-        print(String(format: "%.1f s", seconds))
-        return red.isEmpty
+        while group.wait(timeout: .now() + (isTerminal ? 1 : 10)) == .timedOut { showProgress() }
+        if isTerminal { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        return lock.withLock {
+            result.seconds = Date().timeIntervalSince(began)
+            result.coreSeconds = Sweep.coreSecondsOfWorkers() - before
+            return result
+        }
     }
 
     /// What the workers that have ended took: time of a core, so that a busy machine does not spoil the figures.
@@ -69,15 +73,16 @@ final class Sweep: @unchecked Sendable {
 
     private func work(_ part: ClosedRange<UInt64>) {
         let process = Process()
-        // This very program, even if a build has put another one in its place meanwhile.
-        process.executableURL = URL(filePath: "/proc/self/exe")
-        process.arguments = ["--worker", "--seeds", "\(part.lowerBound)..\(part.upperBound)"]
+        process.executableURL = Program.url
+        process.arguments = arguments + ["--seeds", "\(part.lowerBound)..\(part.upperBound)"]
+        // A machine that stops says so in one line; a backtrace would take seconds for each.
+        process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, new in new }
         let output = Pipe()
         let errors = Pipe()
         process.standardOutput = output
         process.standardError = errors
         do { try process.run() } catch {
-            lock.withLock { deaths.append((part.lowerBound, "cannot start a worker: \(error)")) }
+            lock.withLock { result.deaths.append(.init(seed: part.lowerBound, text: "cannot start a worker: \(error)")) }
             return
         }
         // What it says in dying is short; it is read when it is gone.
@@ -85,26 +90,36 @@ final class Sweep: @unchecked Sendable {
         var story: [String] = []
         var hasEnded = false
         forEachLine(of: output.fileHandleForReading) { line in
-            if line.hasPrefix(Worker.Mark.begins) {
-                current = UInt64(line.dropFirst(Worker.Mark.begins.count)) ?? current
-            } else if line == Worker.Mark.green {
+            if line.hasPrefix(WorkerCommand.Sign.begins) {
+                current = UInt64(line.dropFirst(WorkerCommand.Sign.begins.count)) ?? current
+            } else if line == WorkerCommand.Sign.green {
                 lock.withLock { done += 1 }
-            } else if line.hasPrefix(Worker.Mark.story) {
-                story.append(String(line.dropFirst(Worker.Mark.story.count)))
-            } else if line == Worker.Mark.red {
+            } else if line.hasPrefix(WorkerCommand.Sign.hash) {
+                lock.withLock { Program.say(String(line.dropFirst(WorkerCommand.Sign.hash.count))) }
+            } else if line.hasPrefix(WorkerCommand.Sign.story) {
+                story.append(String(line.dropFirst(WorkerCommand.Sign.story.count)))
+            } else if line == WorkerCommand.Sign.red {
                 tell(story.joined(separator: "\n"))
                 story = []
-            } else if line.hasPrefix(Worker.Mark.summary) {
-                let data = Data(line.dropFirst(Worker.Mark.summary.count).utf8)
-                if let part = try? JSONDecoder().decode(SweepSummary.self, from: data) { lock.withLock { summary += part } }
+                if untilRed { process.terminate() }
+            } else if line.hasPrefix(WorkerCommand.Sign.summary) {
+                let data = Data(line.dropFirst(WorkerCommand.Sign.summary.count).utf8)
+                if let part = try? JSONDecoder().decode(SweepSummary.self, from: data) {
+                    lock.withLock { result.summary += part }
+                }
                 hasEnded = true
             }
         }
         process.waitUntilExit()
         guard !hasEnded else { return }
+        if untilRed, process.terminationReason == .uncaughtSignal, process.terminationStatus == SIGTERM {
+            // It was stopped at its red seed: its summary is lost, the seed is not.
+            return lock.withLock { result.summary.addFailure(current) }
+        }
         let words = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
         lock.withLock {
-            deaths.append((current, words.split(separator: "\n").prefix(12).joined(separator: "\n")))
+            result.deaths.append(
+                .init(seed: current, text: words.split(separator: "\n").prefix(12).joined(separator: "\n")))
             done += 1
             if untilRed { isOver = true }
             if current < part.upperBound { parts.insert(current + 1...part.upperBound, at: 0) }
@@ -115,7 +130,7 @@ final class Sweep: @unchecked Sendable {
         lock.withLock {
             done += 1
             storiesTold += 1
-            if storiesTold <= Sweep.mostStories { FileHandle.standardOutput.write(Data((story + "\n\n").utf8)) }
+            if storiesTold <= Sweep.mostStories, !isQuiet { Program.say(story + "\n") }
             if untilRed { isOver = true }
         }
     }
@@ -133,10 +148,13 @@ final class Sweep: @unchecked Sendable {
         }
     }
 
+    /// One line that is written over on a terminal; else a line now and then.
     private func showProgress() {
-        let (done, red) = lock.withLock { (self.done, storiesTold + deaths.count) }
+        let (done, red) = lock.withLock { (self.done, storiesTold + result.deaths.count) }
         let seconds = Date().timeIntervalSince(began)
-        let line = String(format: "%d of %d seeds, %d red, %.0f seeds a second\n", done, total, red, Double(done) / seconds)
-        FileHandle.standardError.write(Data(line.utf8))
+        let rate = Double(done) / seconds
+        let left = rate > 0 ? Int(Double(total - done) / rate) : 0
+        let line = String(format: "%d of %d seeds, %d red, %.0f a second, %d s to go", done, total, red, rate, left)
+        FileHandle.standardError.write(Data((isTerminal ? "\r\(line)\u{1B}[K" : line + "\n").utf8))
     }
 }

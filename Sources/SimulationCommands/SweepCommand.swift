@@ -1,0 +1,115 @@
+import ArgumentParser
+import ClusterSimulation
+import Foundation
+
+struct SweepCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sweep", abstract: "Run many seeds, in worker processes, and sum up.")
+
+    @Option(help: "The seeds, as A..B.")
+    var seeds = SeedRange(1...1_000)
+
+    @OptionGroup var kind: KindOptions
+
+    @Option(help: "How many worker processes run beside each other; as many as there are cores by default.")
+    var jobs = ProcessInfo.processInfo.activeProcessorCount
+
+    @Option(help: ArgumentHelp("Run only part i of n of the seeds, i from 0: for a fleet.", valueName: "i/n"))
+    var shard: Shard?
+
+    @Flag(help: "Stop at the first failure.")
+    var untilRed = false
+
+    @Flag(help: "Run each seed twice: both runs must be the same, event for event.")
+    var twice = false
+
+    @Flag(help: "Fail if a mark, a kind of fault or an error was never reached.")
+    var gate = false
+
+    @Flag(help: "Print each seed's trace hash.")
+    var hashes = false
+
+    @Flag(help: "Print the summary as JSON: what `sim merge` adds up.")
+    var json = false
+
+    func validate() throws {
+        if jobs < 1 { throw ValidationError("--jobs is at least 1") }
+    }
+
+    func run() throws {
+        guard let part = shard.map({ $0.part(of: seeds.seeds) }) ?? seeds.seeds else {
+            throw SimError("there are fewer seeds than shards")
+        }
+        let sweep = Sweep(
+            seeds: part, jobs: jobs, kind: kind, untilRed: untilRed,
+            extra: (twice ? ["--twice"] : []) + (hashes ? ["--hashes"] : []), isQuiet: json)
+        let result = sweep.run()
+        if json { Program.say(Program.json(result)) } else { print(result.text) }
+        if !result.isGreen { throw ExitCode(1) }
+        if gate, !result.summary.neverReached.isEmpty {
+            FileHandle.standardError.write(
+                Data("never reached: \(result.summary.neverReached.joined(separator: ", "))\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+}
+
+/// What became of a sweep, or of several that are added up.
+struct SweepResult: Codable {
+    var summary = SweepSummary()
+    /// Seeds whose run ended its process, and what it said.
+    var deaths: [Death] = []
+    /// Seconds of the workers' own time.
+    var coreSeconds = 0.0
+    var seconds = 0.0
+
+    struct Death: Codable {
+        var seed: UInt64
+        var text: String
+    }
+
+    var redSeeds: [UInt64] { (summary.failures + deaths.map(\.seed)).sorted() }
+    var isGreen: Bool { redSeeds.isEmpty }
+
+    static func += (a: inout SweepResult, b: SweepResult) {
+        a.summary += b.summary
+        a.deaths += b.deaths
+        a.coreSeconds += b.coreSeconds
+        a.seconds = max(a.seconds, b.seconds)
+    }
+
+    var text: String {
+        var lines = [summary.text(coreSeconds: coreSeconds)]
+        for death in deaths { lines.append("seed \(death.seed): RED, the process died\n\(death.text)") }
+        if !isGreen { lines.append("red seeds: \(redSeeds.map { String($0) }.joined(separator: " "))") }
+        let missing = summary.neverReached
+        if !missing.isEmpty { lines.append("never reached: \(missing.joined(separator: ", "))") }
+        lines.append(String(format: "%.1f s", seconds))
+        return lines.joined(separator: "\n")
+    }
+}
+
+struct MergeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "merge", abstract: "Add up the results of shards: files that `sim sweep --json` wrote.")
+
+    @Argument(help: "The files.")
+    var files: [String]
+
+    @Flag(help: "Fail if a mark, a kind of fault or an error was never reached.")
+    var gate = false
+
+    @Flag(help: "Print the sum as JSON.")
+    var json = false
+
+    func run() throws {
+        var sum = SweepResult()
+        for file in files {
+            do {
+                sum += try JSONDecoder().decode(SweepResult.self, from: Data(contentsOf: URL(filePath: file)))
+            } catch { throw SimError("\(file): is no result of `sim sweep --json`") }
+        }
+        if json { Program.say(Program.json(sum)) } else { print(sum.text) }
+        if !sum.isGreen || gate && !sum.summary.neverReached.isEmpty { throw ExitCode(1) }
+    }
+}
