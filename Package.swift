@@ -157,6 +157,9 @@ let package = Package(
         ),
         .testTarget(name: "FileAdapterTests", dependencies: ["FileAdapter", "Machine", "TestSupport"], swiftSettings: swift6),
         .testTarget(
+            name: "DiskConformanceTests", dependencies: ["Simulation", "FileAdapter", "Machine", "TestSupport"],
+            swiftSettings: swift6),
+        .testTarget(
             name: "RuntimeTests",
             dependencies: [
                 "Runtime", "GRPCAdapter", "Machine", "Wire", "TestSupport", .product(name: "Logging", package: "swift-log"),

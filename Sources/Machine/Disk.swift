@@ -29,6 +29,9 @@ public struct DiskRequest: Hashable, Sendable {
 
 /// Everything but `read` is performed in the order of the requests. A `read` may overtake a `sync`, and sees every append
 /// that was requested before it.
+///
+/// An append may take effect before an earlier sync or read has ended: the sync then covers it, too, the read sees it, and
+/// both find the file that it creates.
 public enum DiskOperation: Hashable, Sendable {
     /// Takes the store for this process alone; fails with `locked` where another has it. Held until the life ends.
     case lock
