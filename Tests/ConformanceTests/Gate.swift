@@ -6,11 +6,11 @@ import Synchronization
 /// connection at once, and each one that is tried.
 final class Gate: Sendable {
     let port: UInt16
-    private let target: UInt16
     private let listener: Int32
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private struct State {
+        var target: UInt16
         var isClosed = false
         var isOver = false
         /// Both ends of each connection. Whoever takes a pair out closes it.
@@ -19,7 +19,7 @@ final class Gate: Sendable {
     }
 
     init(to target: UInt16) {
-        self.target = target
+        state = Mutex(State(target: target))
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = Self.loopback(0)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -33,6 +33,10 @@ final class Gate: Sendable {
         port = UInt16(bigEndian: address.sin_port)
         Thread.detachNewThread { [self] in accept() }
     }
+
+    var currentTarget: UInt16 { state.withLock { $0.target } }
+    /// Where later connections go.
+    func setTarget(_ port: UInt16) { state.withLock { $0.target = port } }
 
     func setClosed(_ isClosed: Bool) {
         state.withLock { state in
@@ -107,7 +111,7 @@ final class Gate: Sendable {
 
     private func connectToTarget() -> Int32? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = Self.loopback(target)
+        var address = Self.loopback(currentTarget)
         let connected = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0

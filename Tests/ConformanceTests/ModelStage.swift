@@ -6,10 +6,11 @@ struct ModelStage: Stage {
     static let timeout = RealStage.timeout
     private var world: World<Hearer>
 
-    init(sessions: Int, seed: UInt64) {
+    init(sessions: Int, servers: Int, seed: UInt64) {
         var options = World<Hearer>.Options()
-        // Against the lag of servers nothing can be compared: which one a client meets is chance.
-        options.zooKeeper.servers = 1
+        options.zooKeeper.servers = servers
+        // With lag nothing could be compared: which server a client meets is chance.
+        options.zooKeeper.lag = Spread(.zero)
         options.zooKeeper.tick = .milliseconds(Int64(RealStage.tickMilliseconds))
         options.zooKeeper.requestedTimeout = Self.timeout
         let addresses = (0...sessions).map { Address(host: "n\($0)", port: UInt16(7_000 + $0)) }
@@ -32,9 +33,11 @@ struct ModelStage: Stage {
     }
 
     mutating func setCut(_ session: Int, _ isCut: Bool) {
-        world.setZooKeeperCut(session, server: 0, isCut)
+        for server in 0..<world.zooKeeperServers { world.setZooKeeperCut(session, server: server, isCut) }
         if isCut { world.breakZooKeeperConnections(of: session) }
     }
+
+    mutating func failOver() { world.failOverZooKeeper() }
 
     mutating func pass(_ time: Nanoseconds) {
         let end = world.now + time

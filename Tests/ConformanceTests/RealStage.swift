@@ -1,4 +1,5 @@
 import Machine
+import TestSupport
 
 @testable import ZooKeeperAdapter
 
@@ -23,9 +24,15 @@ struct RealStage: Stage {
         }
     }
 
+    private let ensemble: ZooKeeperEnsemble
     private let players: [Player]
+    private var ports: [UInt16] { ensemble.servers.map(\.clientPort) }
 
-    init(sessions: Int, port: UInt16) { players = (0...sessions).map { _ in Player(port: port) } }
+    init(sessions: Int, ensemble: ZooKeeperEnsemble) {
+        self.ensemble = ensemble
+        let ports = ensemble.servers.map(\.clientPort)
+        players = (0...sessions).map { Player(port: ports[$0 % ports.count]) }
+    }
 
     func perform(_ effect: CoordinationEffect, of session: Int) { players[session].coordinator.perform(effect) }
 
@@ -37,7 +44,37 @@ struct RealStage: Stage {
         }
     }
 
-    func setCut(_ session: Int, _ isCut: Bool) { players[session].gate.setClosed(isCut) }
+    func setCut(_ session: Int, _ isCut: Bool) {
+        if !isCut, ports.count > 1 {
+            waitUntilLevel()
+            lead(session, awayFrom: players[session].gate.currentTarget)
+        }
+        players[session].gate.setClosed(isCut)
+    }
+
+    private func lead(_ session: Int, awayFrom port: UInt16) {
+        guard players[session].gate.currentTarget == port, let index = ports.firstIndex(of: port) else { return }
+        players[session].gate.setTarget(ports[(index + 1) % ports.count])
+    }
+
+    /// A server that lags would set watches again by what it knows.
+    private func waitUntilLevel() {
+        for _ in 0..<1_000 {
+            let zxids = ports.compactMap { port in
+                fourLetterWord("srvr", port: port)?.split(separator: "\n").first { $0.hasPrefix("Zxid: ") }
+            }
+            if zxids.count == ports.count, Set(zxids).count == 1 { return }
+            threadSleep(.milliseconds(10))
+        }
+    }
+
+    /// kill -9. The server is started again, and its clients are led to another one meanwhile.
+    func failOver() {
+        guard let leader = ensemble.leader else { return }
+        ensemble.kill(leader)
+        for session in players.indices { lead(session, awayFrom: ensemble.servers[leader - 1].clientPort) }
+        try? ensemble.launch(leader)
+    }
 
     func pass(_ time: Nanoseconds) { threadSleep(time) }
 

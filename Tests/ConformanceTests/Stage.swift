@@ -10,8 +10,10 @@ protocol Stage {
     func heard(by session: Int) -> [CoordinationEvent.Kind]
     /// Waits until that looks as it should.
     mutating func wait(for what: String, of session: Int, until condition: ([CoordinationEvent.Kind]) -> Bool) throws
-    /// Breaks a session's connection, now and until further notice; or lets it connect again.
+    /// Breaks a session's connection, now and until further notice; or lets it connect again, where there are several servers
+    /// to another one, which knows by then what all know.
     mutating func setCut(_ session: Int, _ isCut: Bool)
+    mutating func failOver()
     mutating func pass(_ time: Nanoseconds)
 }
 
@@ -102,6 +104,14 @@ struct Play<Place: Stage> {
             try waitUntilGone(session)
             stage.setCut(session, false)
             try stage.wait(for: "the news of the expiry", of: session) { $0.contains(.expired) }
+        case .failOver:
+            let losses = (connected + [0]).map { session in (session, stage.heard(by: session).count { $0 == .disconnected }) }
+            stage.failOver()
+            for (session, count) in losses {
+                try stage.wait(for: "a connection", of: session) { heard in
+                    heard.count { $0 == .disconnected } > count && heard.last { $0.isAboutConnection }?.isConnected ?? false
+                }
+            }
         }
     }
 
@@ -156,7 +166,12 @@ struct Play<Place: Stage> {
         for session in stride(from: 1, through: script.sessions, by: 1) {
             let all = stage.heard(by: session)
             let fresh = all[(seen[session] ?? 0)...].filter { kind in
-                if case .reply(let id, _) = kind { id.owner != Self.ours } else { true }
+                switch kind {
+                case .reply(let id, _): id.owner != Self.ours
+                // Silent from the moment of the close, which may come before the change or after it.
+                case .watchFired: !step.closes(session)
+                case .connected, .disconnected, .expired, .closed: true
+                }
             }
             seen[session] = all.count
             heard.append((session, fresh))

@@ -30,6 +30,7 @@ struct Transcript {
         for step in script.steps {
             switch step {
             case .cut(let session), .expire(let session): expected[session, default: 0] += 1
+            case .failOver: for session in 1...script.sessions { expected[session, default: 0] += 1 }
             case .open, .ask, .close, .restore: break
             }
         }

@@ -125,4 +125,31 @@ extension ZooKeeperScript {
                 .ask(1, [.get(path: "/n", watch: false)]),
             ]),
     ]
+
+    static let leaderCrash = ZooKeeperScript(
+        name: "the leader crashes",
+        steps: [
+            .open(1), .open(2), .open(3),
+            .ask(
+                1,
+                [
+                    .create(path: "/e", data: [], mode: .ephemeral), .create(path: "/p", data: [], mode: .persistent),
+                    .get(path: "/p", watch: true),
+                ]),
+            .ask(2, [.create(path: "/f", data: [], mode: .ephemeralSequential), .exists(path: "/n", watch: true)]),
+            .ask(3, [.children(path: "/p", watch: true), .get(path: "/e", watch: true)]),
+            .failOver,
+            // All sessions live, and what they watch.
+            .ask(
+                1,
+                [.exists(path: "/e", watch: false), .children(path: "", watch: false), .set(path: "/p", data: [1], version: 0)]),
+            .ask(
+                2,
+                [.create(path: "/p/s-", data: [], mode: .ephemeralSequential), .create(path: "/n", data: [], mode: .ephemeral)]),
+            .ask(
+                3,
+                [.delete(path: "/e", version: 0), .multi([.check(path: "/p", version: 1), .delete(path: "/n", version: -1)])]),
+            .close(2, before: [], after: []),
+            .ask(3, [.children(path: "", watch: false), .exists(path: "/p", watch: false)]),
+        ])
 }

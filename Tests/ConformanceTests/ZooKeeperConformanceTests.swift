@@ -8,16 +8,26 @@ import Testing
 /// The model of ZooKeeper says what a real ZooKeeper says: each script is played on both, and every answer, error code, field
 /// of a stat and watch event must be the same, in the same order for each session.
 @Suite(.serialized) struct ZooKeeperConformanceTests {
-    static let seeds: ClosedRange<UInt64> = 1...240
+    static let seeds: ClosedRange<UInt64> = 1...200
     /// Sessions that end by silence take seconds, so few scripts have them.
     static func expires(_ seed: UInt64) -> Bool { seed % 12 == 0 }
 
-    @Test func writtenScripts() async throws { try await compare(ZooKeeperScript.written) }
+    @Test func writtenScripts() async throws {
+        _ = Self.ensemble
+        try await compare(ZooKeeperScript.written, on: Self.server)
+    }
 
     @Test func randomScripts() async throws {
         // Those that wait the longest first.
         let seeds = Self.seeds.filter(Self.expires) + Self.seeds.filter { !Self.expires($0) }
-        try await compare(seeds.map { .random(seed: $0, expiring: Self.expires($0)) })
+        try await compare(seeds.map { .random(seed: $0, expiring: Self.expires($0)) }, on: Self.server)
+    }
+
+    /// Each session at another server, and at yet another one when it is back.
+    @Test func severalServers() async throws {
+        let scripts = ZooKeeperScript.reconnections + ZooKeeperScript.expiries + [.watchesOfOthers, .sessionEnds]
+        try await compare(scripts, on: Self.ensemble)
+        try await compare([.leaderCrash], on: Self.ensemble)
     }
 
     /// What it would be worth if it could not fail: one thing of a transcript is changed, and that is found.
@@ -29,8 +39,8 @@ import Testing
         #expect(Difference(script, model: right, real: try Self.playOnModel(other)) != nil)
     }
 
-    private func compare(_ scripts: [ZooKeeperScript]) async throws {
-        let port = try await Self.server.value.servers[0].clientPort
+    private func compare(_ scripts: [ZooKeeperScript], on task: Task<ZooKeeperEnsemble, any Error>) async throws {
+        let ensemble = try await task.value
         let pile = Pile(scripts)
         // Several at once: most of the time of each is waiting.
         let findings = await withTaskGroup(of: [String].self) { group in
@@ -40,8 +50,8 @@ import Testing
                         var findings: [String] = []
                         while let script = pile.take() {
                             do {
-                                let model = try Self.playOnModel(script)
-                                let real = try Self.playOnServer(script, port: port)
+                                let model = try Self.playOnModel(script, servers: ensemble.servers.count)
+                                let real = try Self.playOnServer(script, ensemble)
                                 if let difference = Difference(script, model: model, real: real) {
                                     findings.append("\(difference)")
                                 }
@@ -59,20 +69,21 @@ import Testing
         for finding in findings { Issue.record(Comment(rawValue: finding)) }
     }
 
-    static func playOnModel(_ script: ZooKeeperScript) throws -> Transcript {
-        var play = Play(script, on: ModelStage(sessions: script.sessions, seed: 1), root: "/c")
+    static func playOnModel(_ script: ZooKeeperScript, servers: Int = 1) throws -> Transcript {
+        let stage = ModelStage(sessions: script.sessions, servers: servers, seed: 1)
+        var play = Play(script, on: stage, root: "/c")
         return try play.run()
     }
 
     /// Again where the machine was so slow that a connection broke by itself.
-    static func playOnServer(_ script: ZooKeeperScript, port: UInt16) throws -> Transcript {
+    static func playOnServer(_ script: ZooKeeperScript, _ ensemble: ZooKeeperEnsemble) throws -> Transcript {
         var attempts = 0
         while true {
             let number = roots.withLock { number in
                 number += 1
                 return number
             }
-            var play = Play(script, on: RealStage(sessions: script.sessions, port: port), root: "/conformance\(number)")
+            var play = Play(script, on: RealStage(sessions: script.sessions, ensemble: ensemble), root: "/conformance\(number)")
             defer { play.stage.end() }
             let transcript = try play.run()
             attempts += 1
@@ -81,6 +92,9 @@ import Testing
     }
 
     private static let server = Task { try await ZooKeeperEnsemble.start(tickMilliseconds: RealStage.tickMilliseconds) }
+    private static let ensemble = Task {
+        try await ZooKeeperEnsemble.start(servers: 3, tickMilliseconds: RealStage.tickMilliseconds)
+    }
     private static let roots = Mutex(0)
 }
 

@@ -19,6 +19,8 @@ struct ZooKeeperScript: Sendable {
         case restore(Int)
         /// The session's connection breaks until the ensemble has ended the session; then the client hears of it.
         case expire(Int)
+        /// The leader crashes; waits until all are connected again.
+        case failOver
     }
 
     var name: String
@@ -38,16 +40,18 @@ extension ZooKeeperScript.Step {
     var hearsInAnyOrder: Bool {
         switch self {
         case .open, .ask, .cut: false
-        case .close, .restore, .expire: true
+        case .close, .restore, .expire, .failOver: true
         }
     }
+
+    func closes(_ session: Int) -> Bool { if case .close(session, _, _) = self { true } else { false } }
 
     func below(_ root: String) -> Self {
         switch self {
         case .ask(let session, let operations): .ask(session, operations.map { $0.below(root) })
         case .close(let session, let before, let after):
             .close(session, before: before.map { $0.below(root) }, after: after.map { $0.below(root) })
-        case .open, .cut, .restore, .expire: self
+        case .open, .cut, .restore, .expire, .failOver: self
         }
     }
 }
