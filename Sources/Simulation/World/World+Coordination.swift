@@ -14,7 +14,7 @@ extension World {
 
     /// Breaks a process's connections to ZooKeeper, as a reset does. It can connect again.
     public mutating func breakZooKeeperConnections(of process: Int) {
-        if trace.isRecording { trace.tell(at: now, "ZooKeeper connections of \(name(process)) break") }
+        tell(.fault, lane: process, "its ZooKeeper connections break")
         zooKeeper.breakConnections(of: process, at: now)
         takeCoordinationOutput()
     }
@@ -39,16 +39,15 @@ extension World {
     /// The leader's server crashes: all connections drop, what was being decided survives or vanishes, the others elect another
     /// leader after a while, and every session has its full timeout again. The server comes back by itself.
     public mutating func failOverZooKeeper() {
-        if trace.isRecording {
-            trace.tell(at: now, "ZooKeeper leader \(zooKeeper.leaderServer.map { "\($0)" } ?? "(none)") crashes")
-        }
+        let leader = zooKeeperLeader.map { "\($0)" } ?? "(none)"
+        tell(.fault, lane: laneOfZooKeeper, "leader \(leader) crashes")
         zooKeeper.failOver(at: now)
         takeCoordinationOutput()
     }
 
     /// A ZooKeeper server applies what is committed long after the others, or in time again.
     public mutating func setZooKeeperServerSlow(_ server: Int, _ slow: Bool) {
-        if trace.isRecording { trace.tell(at: now, "ZooKeeper server \(server) \(slow ? "slow" : "in time")") }
+        tell(slow ? .fault : .repair, lane: laneOfZooKeeper, "server \(server) \(slow ? "slow" : "in time again")")
         zooKeeper.setSlow(server, slow, at: now)
     }
 
