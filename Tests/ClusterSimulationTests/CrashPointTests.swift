@@ -11,13 +11,13 @@ import Wire
 @Suite struct CrashPointTests {
     static let levels = [
         CrashPoints.Level(choices: 8, samples: 16, parts: nil),
-        CrashPoints.Level(choices: 2, samples: 3, parts: 1, oneIn: 50),
-        CrashPoints.Level(choices: 1, samples: 2, parts: 1, oneIn: 100),
+        CrashPoints.Level(choices: 4, samples: 6, parts: 1, oneIn: 80),
+        CrashPoints.Level(choices: 2, samples: 4, parts: 1, oneIn: 400),
     ]
 
     static let levelsOfFailures = [
         CrashPoints.Level(choices: 4, samples: 6, parts: 1),
-        CrashPoints.Level(choices: 2, samples: 3, parts: 1, oneIn: 20),
+        CrashPoints.Level(choices: 4, samples: 6, parts: 1, oneIn: 40),
     ]
 
     static func tally(
@@ -53,7 +53,7 @@ import Wire
         #expect((tally.renamed > 0) == (file == .rollback))
     }
 
-    @Test(arguments: 1...4)
+    @Test(arguments: 1...2)
     func randomWorkloads(_ seed: Int) {
         expectRight(Self.tally(StoreWorkloads.random(seed: UInt64(seed)), seed: UInt64(seed)), states: 200, lives: 100)
     }

@@ -170,23 +170,34 @@ struct CrashDisk: Hashable, Sendable {
     var hasUnsynced: Bool { choiceCount > 0 }
 
     /// How many things a power cut takes or leaves, each by itself.
-    var choiceCount: Int {
-        var count = nameChanges.count
+    var choiceCount: Int { choiceGroups.reduce(0, +) }
+
+    /// How many of them are the pages of each file, its size, and each change of a name, in this order.
+    private var choiceGroups: [Int] {
+        var groups: [Int] = []
         for file in files.indices where files[file].cache != files[file].medium {
-            count += wrongPages(of: file).count + (files[file].cache.count != files[file].medium.count ? 1 : 0)
+            groups.append(wrongPages(of: file).count)
+            if files[file].cache.count != files[file].medium.count { groups.append(1) }
         }
-        return count
+        return groups + nameChanges.map { _ in 1 }
     }
 
     /// What a power cut can leave: every possibility where there are at most `choices` things to decide, else `samples` of
-    /// them; always the two extremes.
+    /// them: the two extremes; then by turns some of the files, sizes and names whole and the others not at all, and some of
+    /// everything.
     func afterPowerCut(choices: Int, samples: Int, _ random: inout SeededRandom) -> [CrashDisk] {
         let count = choiceCount
         if count <= choices { return (0..<(1 << count)).map { bits in afterPowerCut { bits >> $0 & 1 == 1 } } }
         var images = [afterPowerCut { _ in false }, afterPowerCut { _ in true }]
-        for _ in 2..<max(2, samples) {
-            let density = 1 + random.next(upperBound: UInt64(7))
-            let kept = (0..<count).map { _ in random.chance(density, in: 8) }
+        let groups = choiceGroups
+        for sample in 2..<max(2, samples) {
+            var kept: [Bool] = []
+            if sample.isMultiple(of: 2) {
+                for group in groups { kept += Array(repeating: random.chance(1, in: 2), count: group) }
+            } else {
+                let density = 1 + random.next(upperBound: UInt64(7))
+                kept = (0..<count).map { _ in random.chance(density, in: 8) }
+            }
             images.append(afterPowerCut { kept[$0] })
         }
         return images

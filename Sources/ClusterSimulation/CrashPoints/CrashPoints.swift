@@ -21,7 +21,8 @@ struct CrashPoints: Sendable {
         var samples: Int
         /// A kill in the middle of an append leaves every part of it, or the beginnings of so many.
         var parts: Int?
-        /// Of the recoveries of the level before, one in so many is crashed, at each of its operations.
+        /// Of the recoveries of the level before, the first of each kind and one in so many of the others are crashed, at each
+        /// of their operations.
         var oneIn: UInt64 = 1
     }
 
@@ -48,11 +49,20 @@ struct CrashPoints: Sendable {
         var level: Int
     }
 
+    /// Recoveries that are somewhat alike.
+    private struct Kind: Hashable, Sendable {
+        var level: Int
+        var report: OpenReport?
+        var last: Position
+        var operations: Int
+    }
+
     let levels: [Level]
     private(set) var tally: Tally
     private var random: SeededRandom
     private var seen = LookupTable<State, Bool>()
     private var promises = LookupTable<StorePromise, Int>()
+    private var kinds = LookupTable<Kind, Bool>()
 
     init(levels: [Level], seed: UInt64 = 1) {
         self.levels = levels
@@ -149,7 +159,12 @@ struct CrashPoints: Sendable {
         }
         if (run.life.report?.tornBytes ?? 0) > 0 { tally.torn += 1 }
         if run.life.report?.finishedRename == true { tally.renamed += 1 }
-        guard level + 1 < levels.count, random.chance(1, in: levels[level + 1].oneIn) else { return }
+        guard level + 1 < levels.count else { return }
+        var report = run.life.report
+        report?.tornBytes = min(1, run.life.report?.tornBytes ?? 0)
+        let kind = Kind(level: level, report: report, last: run.life.store.last, operations: run.moments.count)
+        guard kinds[kind] == nil || random.chance(1, in: levels[level + 1].oneIn) else { return }
+        kinds[kind] = true
         crash(run, level: level + 1, "\(story); in recovery, ")
     }
 
