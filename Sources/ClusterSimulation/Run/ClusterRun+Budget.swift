@@ -6,7 +6,8 @@ import Simulation
 // is certain only if nothing else happens to the group until the new, empty store is in-sync again: a primary that dies in the
 // same moment can be succeeded by the life that the ensemble still holds for the lost store, and then nobody is left. So in
 // liveness mode a disk is lost only in a group that is whole, and the group (with ZooKeeper) is then left in peace until it is
-// whole again. In safety mode there is no budget.
+// whole again. Damage to what a disk holds (rot, lost sectors, misdirected writes) is refused by the store that finds it, and
+// nothing repairs it yet: it happens in safety mode only, where there is no budget.
 
 /// What of each group's budget is used.
 struct FaultBudget: Sendable {
@@ -22,6 +23,8 @@ extension ClusterRun {
     /// Whether a fault may happen now.
     mutating func allows(_ fault: Fault) -> Bool {
         guard plan.mode == .liveness else { return true }
+        // What is damaged is not made good yet.
+        if fault.kind.isDamage { return false }
         let now = world.now
         budget.active.removeAll { $0.end <= now }
         for group in budget.lost.indices {
@@ -57,7 +60,7 @@ extension ClusterRun {
 
     /// Whether a fault concerns a group: one of its stores, or ZooKeeper.
     private func touches(_ fault: Fault, _ group: Int) -> Bool {
-        if !fault.servers.isEmpty || fault.kind == .zooKeeperOutage { return true }
+        if !fault.servers.isEmpty || fault.kind == .zooKeeperOutage || fault.kind == .zooKeeperFailover { return true }
         let touched = fault.processes + fault.paths.flatMap { [$0.from, $0.to] }
         return touched.contains { self.group(of: $0) == group }
     }

@@ -5,9 +5,12 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     // Network.
     case isolation, partition, oneWayCut, partialCut, clientCut, reset, slowPath
     // ZooKeeper.
-    case zooKeeperOutage, zooKeeperCut, zooKeeperServerIsolated, zooKeeperServerDown, sessionExpiry
+    case zooKeeperOutage, zooKeeperFailover, zooKeeperCut, zooKeeperReset, zooKeeperServerIsolated, zooKeeperServerDown
+    case zooKeeperServerSlow, sessionExpiry
     // Disks.
     case diskStall, slowDisk, diskFull, syncFailure, appendFailure, diskLoss
+    // Damage to what a disk holds.
+    case bitRot, sectorLoss, misdirectedWrites
 
     public var name: String { "\(self)" }
 
@@ -16,13 +19,17 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
         self = kind
     }
 
+    /// It takes away what a disk held, for good: more than a design without repair can make up for.
+    public var isDamage: Bool { self == .bitRot || self == .sectorLoss || self == .misdirectedWrites }
+
     /// It ends lives; whoever drives the world starts the processes again when it ends.
     public var isCrash: Bool {
         switch self {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss: true
         case .shutdown, .rollingRestart, .pause, .pauseMidBatch, .slowProcess, .clockRate, .isolation, .partition, .oneWayCut,
-            .partialCut, .clientCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperCut, .zooKeeperServerIsolated,
-            .zooKeeperServerDown, .sessionExpiry, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
+            .partialCut, .clientCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
+            .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .bitRot, .sectorLoss,
+            .misdirectedWrites, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
             false
         }
     }

@@ -77,6 +77,10 @@ extension World {
             return Fault(kind, paths: bothWays(anybody, others), amount: factor, lasts: faultTime(&random))
         case .zooKeeperOutage:
             return zooKeeper.isOut ? nil : Fault(kind, lasts: faultTime(&random))
+        case .zooKeeperFailover: return zooKeeperLeader == nil ? nil : Fault(kind)
+        case .zooKeeperReset: return Fault(kind, processes: [anybody])
+        case .zooKeeperServerSlow:
+            return Fault(kind, servers: [random.below(zooKeeperServers)], lasts: faultTime(&random))
         case .zooKeeperCut:
             let all = random.chance(2, in: 3)
             let servers = (0..<zooKeeperServers).filter { _ in all || random.chance(1, in: 2) }
@@ -91,6 +95,11 @@ extension World {
             return Fault(kind, processes: [victim])
         case .diskStall, .diskFull:
             return Fault(kind, processes: [anybody], lasts: faultTime(&random))
+        case .bitRot, .sectorLoss:
+            guard let victim = targets.filter({ disks[$0].isInUse }).randomElement(&random) else { return nil }
+            return Fault(kind, processes: [victim])
+        case .misdirectedWrites:
+            return Fault(kind, processes: [anybody], amount: [1_000, 20_000][random.below(2)], lasts: faultTime(&random))
         case .slowDisk:
             return Fault(kind, processes: [anybody], amount: [5, 30, 200][random.below(3)], lasts: faultTime(&random))
         case .syncFailure:
@@ -157,18 +166,24 @@ extension World {
         case .reset: for path in known(fault.paths) { resetConnection(from: path.from, to: path.to) }
         case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: fault.amount) }
         case .zooKeeperOutage: beginZooKeeperOutage()
+        case .zooKeeperFailover: failOverZooKeeper()
+        case .zooKeeperReset: for process in processes { breakZooKeeperConnections(of: process) }
+        case .zooKeeperServerSlow: for server in servers { setZooKeeperServerSlow(server, true) }
         case .zooKeeperCut:
             for process in processes { for server in servers { setZooKeeperCut(process, server: server, true) } }
         case .zooKeeperServerIsolated: for server in servers { setZooKeeperServerIsolated(server, true) }
         case .zooKeeperServerDown: for server in servers { setZooKeeperServerDown(server, true) }
         case .sessionExpiry: for process in processes { expireSessions(of: process) }
         case .diskStall: for process in processes { stallDisk(process, for: fault.lasts) }
-        case .slowDisk, .diskFull, .syncFailure, .appendFailure:
+        case .bitRot: for process in processes { rotDisk(process) }
+        case .sectorLoss: for process in processes { loseSectors(process) }
+        case .slowDisk, .diskFull, .syncFailure, .appendFailure, .misdirectedWrites:
             var faults = DiskModel.Faults()
             switch fault.kind {
             case .slowDisk: faults.slowness = max(1, fault.amount)
             case .diskFull: faults.isFull = true
             case .syncFailure: faults.syncFailure = UInt64(max(0, fault.amount))
+            case .misdirectedWrites: faults.misdirection = UInt64(max(0, fault.amount))
             default: faults.appendFailure = UInt64(max(0, fault.amount))
             }
             for process in processes { setDiskFaults(process, faults) }
@@ -189,7 +204,9 @@ extension World {
         let processes = fault.processes.filter { $0 < processCount }
         let servers = fault.servers.filter { $0 < zooKeeperServers }
         switch fault.kind {
-        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate: return
+        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
+            .zooKeeperFailover, .zooKeeperReset, .bitRot, .sectorLoss:
+            return
         // They end by themselves.
         case .pause, .pauseMidBatch, .diskStall: return
         case .slowProcess: for process in processes { setReaction(process, options.reaction) }
@@ -199,9 +216,11 @@ extension World {
         case .zooKeeperOutage: endZooKeeperOutage()
         case .zooKeeperCut:
             for process in processes { for server in servers { setZooKeeperCut(process, server: server, false) } }
+        case .zooKeeperServerSlow: for server in servers { setZooKeeperServerSlow(server, false) }
         case .zooKeeperServerIsolated: for server in servers { setZooKeeperServerIsolated(server, false) }
         case .zooKeeperServerDown: for server in servers { setZooKeeperServerDown(server, false) }
-        case .slowDisk, .diskFull, .syncFailure, .appendFailure: for process in processes { recoverDisk(process) }
+        case .slowDisk, .diskFull, .syncFailure, .appendFailure, .misdirectedWrites:
+            for process in processes { recoverDisk(process) }
         }
         tell(.repair, "ends: \(fault)")
     }

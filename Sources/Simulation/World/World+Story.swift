@@ -44,7 +44,7 @@ extension World {
         var lanes = fault.processes
         switch fault.kind {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
-            .pause, .pauseMidBatch:
+            .pause, .pauseMidBatch, .zooKeeperFailover, .zooKeeperReset, .bitRot, .sectorLoss:
             return
         case .slowProcess: kind = .slow
         case .slowPath:
@@ -54,10 +54,10 @@ extension World {
             kind = .cut
             lanes = ends(of: fault.paths)
         case .zooKeeperCut: kind = .cut
-        case .zooKeeperOutage, .zooKeeperServerIsolated, .zooKeeperServerDown:
+        case .zooKeeperOutage, .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow:
             kind = .outage
             lanes = [laneOfZooKeeper]
-        case .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure: kind = .diskFault
+        case .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure, .misdirectedWrites: kind = .diskFault
         }
         for lane in lanes { beginBar(kind, lane: lane, lasting: fault.lasts, "\(fault)") }
     }
