@@ -56,9 +56,17 @@ public struct ClusterPlan: Sendable {
     public var directPercent: UInt64 = 20
 
     // The world and the nodes.
-    public var world = ClusterWorld.Options()
+    public var world = usualWorld
     public var data = DataOptions()
     public var server = ServerOptions()
+
+    /// A store cannot tell damage to what its last sync wrote from a write that a crash tore, and rolls it back (repair from
+    /// replicas, which can, is not there yet).
+    private static let usualWorld: ClusterWorld.Options = {
+        var options = ClusterWorld.Options()
+        options.disk.damagesLastSync = false
+        return options
+    }()
 
     public static let groupNames = ["alpha", "beta", "gamma", "delta"]
 

@@ -81,8 +81,10 @@ extension DiskModel {
             inodes.update(victim) { $0.hide(.foreignWrite, landed, medium: Array(content.prefix(landed.count))) }
             harm(.foreignWrite, victim, landed)
         }
-        inodes.update(inode) { $0.hide(.writtenElsewhere, page, medium: Array(repeating: 0, count: page.count)) }
-        harm(.writtenElsewhere, inode, page)
+        if options.damagesLastSync {
+            inodes.update(inode) { $0.hide(.writtenElsewhere, page, medium: Array(repeating: 0, count: page.count)) }
+            harm(.writtenElsewhere, inode, page)
+        }
         marks.append(.writeMisdirected)
     }
 
@@ -98,9 +100,16 @@ extension DiskModel {
         }
     }
 
+    /// How much of a file damage can hit, in whole sectors.
+    private func atRest(_ image: FileImage) -> Int {
+        options.damagesLastSync
+            ? (image.untouched + FileImage.sector - 1) / FileImage.sector * FileImage.sector
+            : image.sealed / FileImage.sector * FileImage.sector
+    }
+
     /// One sector or a few, of what is synced.
     private mutating func somewhere(most: Int) -> (inode: Int, Range<Int>)? {
-        let sectors = inodes.map { (inode: $0, count: ($1.untouched + FileImage.sector - 1) / FileImage.sector) }
+        let sectors = inodes.map { (inode: $0, count: atRest($1) / FileImage.sector) }
         let total = sectors.reduce(0) { $0 + $1.count }
         guard total > 0 else { return nil }
         var at = random.below(total)
@@ -118,8 +127,9 @@ extension DiskModel {
     private mutating func anotherPage(than page: Range<Int>, of inode: Int) -> (inode: Int, Range<Int>)? {
         var places: [(Int, Range<Int>)] = []
         for (candidate, image) in inodes {
-            for start in stride(from: 0, to: image.untouched, by: options.pageBytes) {
-                let place = start..<min(start + options.pageBytes, image.untouched)
+            let end = options.damagesLastSync ? image.untouched : image.sealed
+            for start in stride(from: 0, to: end, by: options.pageBytes) {
+                let place = start..<min(start + options.pageBytes, end)
                 if candidate != inode || !place.overlaps(page) { places.append((candidate, place)) }
             }
         }
