@@ -1,7 +1,5 @@
 import Machine
-import Testing
-
-@testable import Simulation
+import Simulation
 
 /// A node with a job: it adds up numbers, and promises that what it confirmed survives. One byte an amount, one sync each.
 struct Ledger: Node {
@@ -52,51 +50,5 @@ struct Ledger: Node {
         requests += 1
         effects.append(.disk(DiskRequest(id: DiskID(requests), operation: operation)))
         return DiskID(requests)
-    }
-}
-
-/// The worked example: a machine of one's own under the simulator, in one screen.
-@Suite struct LedgerTests {
-    /// Runs one seed: adds numbers while the power fails now and then. Returns what was confirmed and lost, if anything.
-    func lost(_ seed: UInt64, isHasty: Bool) -> String? {
-        var options = World<Ledger>.Options()
-        options.zooKeeper.servers = 1
-        var world = World<Ledger>(addresses: [Address(host: "ledger", port: 1)], options: options, seed: seed)
-        var random = SeededRandom(seed: seed)
-        world.start(0, Ledger(isHasty: isHasty))
-        var confirmed = 0
-        var calls = 0
-        world.alarm(at: .zero + .milliseconds(5), 1)
-        while let occurrence = world.advance(until: .zero + .seconds(3)) {
-            switch occurrence {
-            case .alarm(1):
-                _ = world.call(Ledger.Add(amount: UInt8(1 + calls % 200)), from: 0, to: 0)
-                calls += 1
-                if random.chance(1, in: 20) { world.begin(Fault(.powerLoss, processes: [0], isTrap: true)) }
-                world.alarm(at: world.now + .milliseconds(5), 1)
-            case .trapSprung:
-                world.crash(0, losingPower: true)
-                world.alarm(at: world.now + .milliseconds(20), 2)
-            case .alarm: world.start(0, Ledger(isHasty: isHasty))
-            case .answered(_, .reply(let count)): confirmed = max(confirmed, count)
-            case .stepped:
-                if let ledger = world.node(0), ledger.isOpen, ledger.amounts.count < confirmed {
-                    return "seed \(seed): \(confirmed) amounts were confirmed, \(ledger.amounts.count) are left"
-                }
-            case .halted, .answered: break
-            }
-        }
-        #expect(confirmed > 50)
-        return nil
-    }
-
-    @Test func theLedgerKeepsWhatItConfirmed() {
-        for seed in 1...60 as ClosedRange<UInt64> {
-            if let lost = lost(seed, isHasty: false) { Issue.record("\(lost)") }
-        }
-    }
-
-    @Test func aHastyLedgerIsFoundOut() {
-        #expect((1...20 as ClosedRange<UInt64>).contains { lost($0, isHasty: true) != nil })
     }
 }
