@@ -11,7 +11,7 @@ import Wire
 @Suite struct CrashPointTests {
     static let levels = [
         CrashPoints.Level(choices: 8, samples: 16, parts: nil),
-        CrashPoints.Level(choices: 4, samples: 6, parts: 1, oneIn: 80),
+        CrashPoints.Level(choices: 4, samples: 8, parts: 1, oneIn: 100),
         CrashPoints.Level(choices: 2, samples: 4, parts: 1, oneIn: 400),
     ]
 

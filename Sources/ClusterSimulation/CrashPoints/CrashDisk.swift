@@ -169,6 +169,9 @@ struct CrashDisk: Hashable, Sendable {
     /// Whether a power cut would change anything.
     var hasUnsynced: Bool { choiceCount > 0 }
 
+    /// Whether reads see what a failed sync may have dropped.
+    var isDoubtful: Bool { files.contains { !$0.doubtful.isEmpty } }
+
     /// How many things a power cut takes or leaves, each by itself.
     var choiceCount: Int { choiceGroups.reduce(0, +) }
 

@@ -52,6 +52,9 @@ struct CrashPoints: Sendable {
     /// Recoveries that are somewhat alike.
     private struct Kind: Hashable, Sendable {
         var level: Int
+        /// What it found: whether a power cut could take some of it, or what a failed sync left.
+        var isUnsynced: Bool
+        var isDoubtful: Bool
         var report: OpenReport?
         var last: Position
         var operations: Int
@@ -162,7 +165,9 @@ struct CrashPoints: Sendable {
         guard level + 1 < levels.count else { return }
         var report = run.life.report
         report?.tornBytes = min(1, run.life.report?.tornBytes ?? 0)
-        let kind = Kind(level: level, report: report, last: run.life.store.last, operations: run.moments.count)
+        let kind = Kind(
+            level: level, isUnsynced: disk.hasUnsynced, isDoubtful: disk.isDoubtful, report: report,
+            last: run.life.store.last, operations: run.moments.count)
         guard kinds[kind] == nil || random.chance(1, in: levels[level + 1].oneIn) else { return }
         kinds[kind] = true
         crash(run, level: level + 1, "\(story); in recovery, ")
