@@ -35,6 +35,17 @@ import Wire
         #expect(tally.lives >= lives, "\(tally)")
     }
 
+    /// Small enough for all subsets in the recoveries, too.
+    @Test func creating() {
+        let levels = [
+            CrashPoints.Level(choices: 8, samples: 16, parts: nil), CrashPoints.Level(choices: 12, samples: 64, parts: 2),
+        ]
+        var points = CrashPoints(levels: levels)
+        points.explore([], on: CrashDisk(pageBytes: 16))
+        expectRight(points.tally, states: 100, lives: 500)
+        #expect(points.tally.states[1] > 10_000)
+    }
+
     @Test func creatingAndWriting() {
         let tally = Self.tally(StoreWorkloads.writing)
         expectRight(tally, states: 500, lives: 300)
