@@ -74,6 +74,8 @@ let package = Package(
             swiftSettings: swift6
         ),
         .executableTarget(name: "sim", dependencies: ["SimulationCommands"], path: "Sources/sim", swiftSettings: swift6),
+        .executableTarget(
+            name: "explore", dependencies: ["ClusterSimulation", "Simulation"], path: "Sources/Explore", swiftSettings: swift6),
 
         // The real world.
         .target(
@@ -135,6 +137,7 @@ let package = Package(
             swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine"], swiftSettings: swift6),
+        .testTarget(name: "ExplorationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine"], swiftSettings: swift6),
         .testTarget(name: "StoryPageTests", dependencies: ["Simulation", "Machine", "TestSupport"], swiftSettings: swift6),
         .testTarget(
             name: "ClusterSimulationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine", "Wire"],

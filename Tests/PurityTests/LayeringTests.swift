@@ -13,7 +13,7 @@ import Testing
         ["ZooKeeperAdapter", "GRPCAdapter", "FileAdapter"],
         ["Runtime", "ClusterSimulation"],
         ["SimulationCommands"],
-        ["aviary", "sim"],
+        ["aviary", "sim", "explore"],
     ]
 
     /// Targets that no product holds: they may lean on anything.

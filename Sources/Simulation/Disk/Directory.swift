@@ -51,6 +51,17 @@ struct Directory: Hashable, Sendable {
         return lost
     }
 
+    /// The names that a power loss can leave: those that are durable, and those after each of the changes since.
+    var remains: [SortedMap<FileName, Int>] {
+        var all = [durable]
+        for change in pending {
+            var next = all[all.count - 1]
+            Directory.apply(change, to: &next)
+            all.append(next)
+        }
+        return all
+    }
+
     private static func apply(_ change: Change, to entries: inout SortedMap<FileName, Int>) {
         switch change {
         case .link(let name, let inode): entries[name] = inode

@@ -24,9 +24,10 @@ struct Leader: Sendable {
     var historyEnd: Int { historyStart + history.count }
     func transaction(_ index: Int) -> Transaction { history[index - historyStart] }
 
-    mutating func forget(before index: Int) {
+    /// Forgets transactions, once there are enough of them to be worth it.
+    mutating func forget(before index: Int, slack: Int = 256) {
         let count = index - historyStart
-        guard count >= 256 else { return }
+        guard count >= slack else { return }
         history.removeFirst(count)
         historyStart = index
     }
