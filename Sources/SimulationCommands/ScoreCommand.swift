@@ -22,6 +22,9 @@ struct ScoreCommand: ParsableCommand {
 
     @OptionGroup var kind: KindOptions
 
+    @Flag(help: "Sweep with branching.")
+    var branching = false
+
     @Option(help: "How many worker processes run beside each other.")
     var jobs = ProcessInfo.processInfo.activeProcessorCount
 
@@ -97,7 +100,7 @@ struct ScoreCommand: ParsableCommand {
         let said = try output(
             of: binary,
             ["sweep", "--seeds", "\(seeds.lowerBound)..\(seeds.upperBound)", "--until-red", "--json", "--jobs", "\(jobs)"]
-                + kind.words)
+                + (branching ? ["--branching"] : []) + kind.words)
         do { return try JSONDecoder().decode(SweepResult.self, from: said) } catch {
             throw SimError("the sweep said \(String(decoding: said.prefix(500), as: UTF8.self))")
         }

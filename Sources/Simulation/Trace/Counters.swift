@@ -16,12 +16,19 @@ public enum Mark: Int, CaseIterable, Hashable, Sendable {
 public struct Counters: Hashable, Sendable, Codable {
     private var counts = Array(repeating: 0, count: Mark.allCases.count)
 
-    public init() {}
+    /// A bit for each mark that was reached, by its number.
+    public private(set) var reached: UInt64 = 0
 
-    public mutating func add(_ mark: Mark, _ times: Int = 1) { counts[mark.rawValue] += times }
+    public init() { precondition(Mark.allCases.count <= 64, "a bit for each mark") }
+
+    public mutating func add(_ mark: Mark, _ times: Int = 1) {
+        counts[mark.rawValue] += times
+        if times > 0 { reached |= 1 << UInt64(mark.rawValue) }
+    }
     public subscript(mark: Mark) -> Int { counts[mark.rawValue] }
 
     public static func += (a: inout Counters, b: Counters) {
         for index in a.counts.indices { a.counts[index] += b.counts[index] }
+        a.reached |= b.reached
     }
 }

@@ -80,6 +80,17 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         }
     }
 
+    /// Lets chance start anew: the world goes on from here as another one might.
+    public mutating func reseed(_ seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        trace.fold(at: now, 66, 0) { $0.fold(seed) }
+        scheduling = random.fork()
+        calling = random.fork()
+        network.random = random.fork()
+        zooKeeper.random = random.fork()
+        for index in disks.indices { disks[index].random = random.fork() }
+    }
+
     // MARK: Asking
 
     public var processCount: Int { processes.count }
