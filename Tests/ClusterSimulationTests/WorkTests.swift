@@ -48,6 +48,19 @@ import Testing
         #expect(judge(messages: 5_000, calls: 5, steps: 20_000, after: .seconds(8)) == nil)
     }
 
+    /// Opening reads the whole log.
+    @Test func aStoreThatOpensMayReadMuch() {
+        for (lives, isOpen) in [(1, true), (0, false), (0, true)] {
+            var oracle = WorkOracle(shape)
+            var load = WorldLoad()
+            oracle.begin(WorkOracle.Mark(time: .zero, steps: 0, load: load, underWay: 0, storesAreOpen: isOpen))
+            load.diskRequests = 1_000
+            let found = oracle.quiet(
+                WorkOracle.Mark(time: .zero + .seconds(1), steps: 2_000, load: load, underWay: 0, lives: lives))
+            #expect((found == nil) == (lives > 0 || !isOpen))
+        }
+    }
+
     @Test func queuesHaveBounds() {
         let oracle = WorkOracle(shape)
         var load = WorldLoad()
