@@ -115,7 +115,12 @@ extension CoordinationEvent: Traceable {
 extension CoordinationReply: Traceable {
     public var brief: String {
         switch self {
-        case .created, .deleted, .synced, .multi, .failed: "\(self)"
+        case .created(let path): "created \(path)"
+        case .deleted, .synced: "\(self)"
+        case .multi(let results): "multi done, \(results.count) operations"
+        case .failed(let error, let operations):
+            operations.count < 2
+                ? "failed: \(error)" : "failed: \(error) (\(operations.map { $0.map { "\($0)" } ?? "ok" }.joined(separator: ", ")))"
         case .set(let stat): "set, version \(stat.version)"
         case .data(let bytes, let stat): "data \(Simulation.brief(bytes)), version \(stat.version)"
         case .existence(let stat): stat.map { "exists, version \($0.version)" } ?? "does not exist"
