@@ -9,38 +9,38 @@ extension World {
     public func drawFault(_ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom) -> Fault? {
         let targets = (0..<processCount).filter(mayHit)
         let living = targets.filter { isUp($0) }
-        guard let anybody = targets.randomElement(&random) else { return nil }
+        guard let anybody = targets.pick(&random) else { return nil }
 
         switch kind {
         case .kill, .powerLoss:
             let writers = living.filter { disks[$0].isInUse }
             let isTrap = !writers.isEmpty && random.chance(2, in: 3)
-            guard let victim = (isTrap ? writers : living).randomElement(&random) else { return nil }
+            guard let victim = (isTrap ? writers : living).pick(&random) else { return nil }
             return Fault(kind, processes: [victim], lasts: downTime(&random), isTrap: isTrap)
         case .bulkPowerLoss:
             // The first is the one that the trap waits for; most others go down with it.
             let writers = living.filter { disks[$0].isInUse }
             let isTrap = !writers.isEmpty && random.chance(2, in: 3)
-            guard let victim = (isTrap ? writers : living).randomElement(&random) else { return nil }
+            guard let victim = (isTrap ? writers : living).pick(&random) else { return nil }
             let others = targets.filter { $0 != victim && random.chance(4, in: 5) }
             return Fault(
                 kind, processes: [victim] + others, amount: random.length(.zero...(.milliseconds(300))).count,
                 lasts: downTime(&random), isTrap: isTrap)
         case .diskLoss:
-            guard let victim = living.filter({ disks[$0].isInUse }).randomElement(&random) else { return nil }
+            guard let victim = living.filter({ disks[$0].isInUse }).pick(&random) else { return nil }
             return Fault(kind, processes: [victim], lasts: downTime(&random))
         case .shutdown:
-            guard let victim = living.randomElement(&random) else { return nil }
+            guard let victim = living.pick(&random) else { return nil }
             return Fault(kind, processes: [victim])
         case .rollingRestart:
             var order = living
             for index in order.indices.dropLast() { order.swapAt(index, index + random.below(order.count - index)) }
             return Fault(kind, processes: order, amount: random.length(.milliseconds(10)...(.seconds(1))).count)
         case .pause, .pauseMidBatch:
-            guard let victim = living.randomElement(&random) else { return nil }
+            guard let victim = living.pick(&random) else { return nil }
             return Fault(kind, processes: [victim], lasts: faultTime(&random))
         case .slowProcess:
-            guard let victim = living.randomElement(&random) else { return nil }
+            guard let victim = living.pick(&random) else { return nil }
             let worst = random.length(.milliseconds(1)...(.milliseconds(400)))
             return Fault(kind, processes: [victim], amount: worst.count, lasts: faultTime(&random))
         case .clockRate:
@@ -62,14 +62,14 @@ extension World {
             }
             return cut(kind, paths, &random)
         case .partialCut:
-            guard let other = (0..<processCount).filter({ $0 != anybody }).randomElement(&random) else { return nil }
+            guard let other = (0..<processCount).filter({ $0 != anybody }).pick(&random) else { return nil }
             return cut(kind, bothWays(anybody, [other]), &random)
         case .clientCut:
             let client = endpoint(ofClient: random.below(clientCount))
             return cut(kind, bothWays(client, (0..<processCount).filter { _ in random.chance(1, in: 2) }), &random)
         case .reset:
             let open = network.openPaths.filter { mayHit($0.from) && mayHit($0.to) }
-            guard let path = open.randomElement(&random) else { return nil }
+            guard let path = open.pick(&random) else { return nil }
             return Fault(kind, paths: [path])
         case .slowPath:
             let factor = Int64([10, 100, 1_000][random.below(3)])
@@ -91,12 +91,12 @@ extension World {
             else { return nil }
             return Fault(kind, servers: [random.below(zooKeeperServers)], lasts: faultTime(&random))
         case .sessionExpiry:
-            guard let victim = living.randomElement(&random) else { return nil }
+            guard let victim = living.pick(&random) else { return nil }
             return Fault(kind, processes: [victim])
         case .diskStall, .diskFull:
             return Fault(kind, processes: [anybody], lasts: faultTime(&random))
         case .bitRot, .sectorLoss:
-            guard let victim = targets.filter({ disks[$0].isInUse }).randomElement(&random) else { return nil }
+            guard let victim = targets.filter({ disks[$0].isInUse }).pick(&random) else { return nil }
             return Fault(kind, processes: [victim])
         case .misdirectedWrites:
             return Fault(kind, processes: [anybody], amount: [1_000, 20_000][random.below(2)], lasts: faultTime(&random))
@@ -232,5 +232,5 @@ extension World {
 
 extension Array {
     /// An element drawn evenly; nil where there is none, and then nothing is drawn.
-    func randomElement(_ random: inout SeededRandom) -> Element? { isEmpty ? nil : self[random.below(count)] }
+    func pick(_ random: inout SeededRandom) -> Element? { isEmpty ? nil : self[random.below(count)] }
 }
