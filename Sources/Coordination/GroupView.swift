@@ -84,7 +84,7 @@ public struct GroupView: Hashable, Sendable {
         let membersChanged = registry.step(event, session, at: now, into: &sink)
         let configChanged = configNode.step(event, session, at: now, into: &sink)
         if configChanged { readConfig(into: &sink) }
-        if registry.isLoaded, configNode.value != .unknown { isLoaded = true }
+        if !isLoaded, registry.isLoaded, configNode.value != .unknown { isLoaded = true }
         return membersChanged || configChanged
     }
 

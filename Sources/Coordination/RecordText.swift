@@ -18,13 +18,20 @@ struct RecordText {
     init(_ bytes: [UInt8]) throws(Malformed) {
         guard bytes.count <= Self.longest, let text = String(validating: bytes, as: UTF8.self) else { throw Malformed() }
         var isFirst = true
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            if let equals = line.firstIndex(of: "=") {
-                fields.append((line[..<equals], line[line.index(after: equals)...]))
+        // By bytes: to split by characters means to look for those that consist of several.
+        let utf8 = text.utf8
+        var rest = utf8[...]
+        while true {
+            let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
+            let line = rest[..<end]
+            if let equals = line.firstIndex(of: UInt8(ascii: "=")) {
+                fields.append((Substring(line[..<equals]), Substring(line[utf8.index(after: equals)...])))
             } else if isFirst {
-                head = line
+                head = Substring(line)
             }
             isFirst = false
+            guard end < rest.endIndex else { break }
+            rest = rest[utf8.index(after: end)...]
         }
     }
 

@@ -64,7 +64,7 @@ struct RegistryView<Content: RegistrationContent>: Hashable, Sendable {
         if conversation.timerFired(timer) { readNext(session, into: &sink) }
     }
 
-    private var nextUnread: UInt64? { registered.first { members[$0] == nil && !malformed.contains($0) } }
+    private var nextUnread: UInt64? { registered.first { !members.contains($0) && !malformed.contains($0) } }
 
     private mutating func takeChildren() -> Bool {
         let numbers = (children.names ?? []).compactMap { UInt64(decimal: $0) }.filter { $0 > 0 }.sorted()

@@ -52,6 +52,8 @@ public struct SortedMap<Key: Comparable, Value> {
         return (low, low < sortedKeys.count && sortedKeys[low] == key)
     }
 
+    @inlinable public func contains(_ key: Key) -> Bool { position(of: key).found }
+
     @inlinable public subscript(key: Key) -> Value? {
         get {
             let (index, found) = position(of: key)

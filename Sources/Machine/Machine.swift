@@ -90,6 +90,13 @@ public struct Effects<Message: Sendable, Reply: Sendable>: Sendable {
         return taken
     }
 
+    /// Takes the effects gathered so far in place of what `other` held. The space of both is used again, so that a driver that
+    /// always hands in the same array allocates nothing.
+    @inlinable public mutating func drain(into other: inout [NodeEffect<Message, Reply>]) {
+        other.removeAll(keepingCapacity: true)
+        swap(&gathered, &other)
+    }
+
     public mutating func log(_ level: LogLevel, _ event: String, _ fields: [LogField] = []) {
         append(.log(LogLine(level: level, event: event, fields: fields)))
     }

@@ -68,7 +68,7 @@ public struct DiskModel: Sendable {
     var stalledUntil = Instant.zero
     var random: SeededRandom
     /// Marks reached since they were taken.
-    var marks: [Mark] = []
+    @usableFromInline var marks: [Mark] = []
     /// What the last life left behind, for an oracle that judges what the next one makes of it.
     public internal(set) var remains: Remains?
     /// Everything that was done to the disk behind its process's back, in order.
@@ -105,7 +105,7 @@ public struct DiskModel: Sendable {
     // MARK: Requests
 
     /// Takes a request; returns the moment at which it ends.
-    mutating func accept(_ request: DiskRequest, at now: Instant) -> (end: Instant, lane: DiskLane) {
+    @usableFromInline mutating func accept(_ request: DiskRequest, at now: Instant) -> (end: Instant, lane: DiskLane) {
         func time(_ spread: Spread) -> Nanoseconds {
             let usual = spread.draw(&random)
             return faults.slowness == 1 ? usual : max(usual, min(usual * faults.slowness, options.slowest))
@@ -132,7 +132,7 @@ public struct DiskModel: Sendable {
     }
 
     /// The oldest request of a lane ends: performs it.
-    mutating func finishNext(_ lane: DiskLane) -> DiskCompletion? {
+    @usableFromInline mutating func finishNext(_ lane: DiskLane) -> DiskCompletion? {
         let next =
             switch lane {
             case .work: work.popFirst()
@@ -229,4 +229,4 @@ public struct DiskModel: Sendable {
 }
 
 /// Reads overtake the rest, so they are planned apart.
-enum DiskLane: Sendable { case work, reads }
+@usableFromInline enum DiskLane: Sendable { case work, reads }

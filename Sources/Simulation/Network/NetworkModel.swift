@@ -35,18 +35,18 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// One connection's life.
-    struct Connection: Sendable {
-        var from: Int
-        var to: Int
+    @usableFromInline struct Connection: Sendable {
+        @usableFromInline var from: Int
+        @usableFromInline var to: Int
         /// Grows with each use of this slot, so that plans for an earlier connection are known as such.
-        var generation: UInt32 = 0
-        var state = State.free
-        var inFlight = Queue<(arrival: Instant, sent: Instant, message: Message)>()
-        var lastArrival = Instant.zero
+        @usableFromInline var generation: UInt32 = 0
+        @usableFromInline var state = State.free
+        @usableFromInline var inFlight = Queue<(arrival: Instant, sent: Instant, message: Message)>()
+        @usableFromInline var lastArrival = Instant.zero
         /// Whether an arrival is on the agenda.
-        var arrivalPlanned = false
+        @usableFromInline var arrivalPlanned = false
 
-        enum State: Sendable {
+        @usableFromInline enum State: Sendable {
             case free
             /// Messages wait until it is open.
             case opening
@@ -57,21 +57,21 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// What the sender knows of its way to a receiver.
-    struct Link: Sendable {
-        var connection: Int?
-        var retryAt = Instant.zero
+    @usableFromInline struct Link: Sendable {
+        @usableFromInline var connection: Int?
+        @usableFromInline var retryAt = Instant.zero
     }
 
     public var options: Options
-    let endpoints: Int
-    var connections: [Connection] = []
+    @usableFromInline let endpoints: Int
+    @usableFromInline var connections: [Connection] = []
     private var freeConnections: [Int] = []
-    var links: [Link]
+    @usableFromInline var links: [Link]
     /// How many cuts lie on the path, per ordered pair.
-    private var cuts: [UInt16]
+    @usableFromInline var cuts: [UInt16]
     /// By how much latency is multiplied, per ordered pair.
-    private var slowness: [Int64]
-    var random: SeededRandom
+    @usableFromInline var slowness: [Int64]
+    @usableFromInline var random: SeededRandom
 
     init(endpoints: Int, options: Options, random: SeededRandom) {
         self.endpoints = endpoints
@@ -82,11 +82,11 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         slowness = Array(repeating: 1, count: endpoints * endpoints)
     }
 
-    @inline(__always) func path(_ from: Int, _ to: Int) -> Int { from * endpoints + to }
+    @inlinable @inline(__always) func path(_ from: Int, _ to: Int) -> Int { from * endpoints + to }
 
     // MARK: Paths
 
-    public func isCut(from: Int, to: Int) -> Bool { cuts[path(from, to)] > 0 }
+    @inlinable public func isCut(from: Int, to: Int) -> Bool { cuts[path(from, to)] > 0 }
 
     mutating func cut(from: Int, to: Int) { cuts[path(from, to)] += 1 }
 
@@ -97,7 +97,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
 
     mutating func setSlowness(from: Int, to: Int, factor: Int64) { slowness[path(from, to)] = factor }
 
-    mutating func latency(from: Int, to: Int) -> Nanoseconds {
+    @inlinable mutating func latency(from: Int, to: Int) -> Nanoseconds {
         let usual = options.latency.draw(&random)
         let factor = slowness[path(from, to)]
         return factor == 1 ? usual : max(usual, min(usual * factor, options.slowest))
@@ -110,12 +110,12 @@ public struct NetworkModel<Message: Sendable>: Sendable {
 
     // MARK: Connections
 
-    func isCurrent(_ connection: Int, _ generation: UInt32) -> Bool {
+    @inlinable func isCurrent(_ connection: Int, _ generation: UInt32) -> Bool {
         connections[connection].generation == generation && connections[connection].state != .free
     }
 
     /// A new connection in the state `opening`.
-    mutating func open(from: Int, to: Int) -> Int {
+    @usableFromInline mutating func open(from: Int, to: Int) -> Int {
         let slot: Int
         if let free = freeConnections.popLast() {
             slot = free
@@ -133,7 +133,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// Queues a message; nil where nothing new has to be planned, else when the connection's next arrival is due.
-    mutating func send(_ message: Message, over slot: Int, now: Instant) -> Instant? {
+    @inlinable mutating func send(_ message: Message, over slot: Int, now: Instant) -> Instant? {
         switch connections[slot].state {
         case .opening:
             connections[slot].inFlight.append((now, now, message))
@@ -150,16 +150,16 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// When the next message of the connection arrives, where that is not on the agenda already and the path is not cut.
-    mutating func planArrival(_ slot: Int, notBefore now: Instant) -> Instant? {
-        guard !connections[slot].arrivalPlanned, let first = connections[slot].inFlight.first,
+    @inlinable mutating func planArrival(_ slot: Int, notBefore now: Instant) -> Instant? {
+        guard !connections[slot].arrivalPlanned, !connections[slot].inFlight.isEmpty,
             !isCut(from: connections[slot].from, to: connections[slot].to)
         else { return nil }
         connections[slot].arrivalPlanned = true
-        return max(first.arrival, now)
+        return max(connections[slot].inFlight[0].arrival, now)
     }
 
     /// The connection is open: what was sent meanwhile is on its way. Returns when the first of it arrives.
-    mutating func opened(_ slot: Int, now: Instant) -> Instant? {
+    @inlinable mutating func opened(_ slot: Int, now: Instant) -> Instant? {
         connections[slot].state = .open
         var arrival = now
         for index in 0..<connections[slot].inFlight.count {
@@ -171,7 +171,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// The sender no longer uses the connection; `keeping` of what is in flight still arrive.
-    mutating func detach(_ slot: Int, keeping: Int) {
+    @usableFromInline mutating func detach(_ slot: Int, keeping: Int) {
         let link = path(connections[slot].from, connections[slot].to)
         if links[link].connection == slot { links[link].connection = nil }
         if connections[slot].state == .open {
@@ -183,7 +183,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         if connections[slot].inFlight.isEmpty { free(slot) }
     }
 
-    mutating func free(_ slot: Int) {
+    @usableFromInline mutating func free(_ slot: Int) {
         let link = path(connections[slot].from, connections[slot].to)
         if links[link].connection == slot { links[link].connection = nil }
         connections[slot].inFlight.removeAll()

@@ -5,41 +5,44 @@ import Machine
 /// The hash covers every event that a node was given, every answer that a client got and every fault, with their moments:
 /// equal hashes mean equal runs. The story costs far more than the run itself, so a failing seed is run again to get it.
 public struct Trace: Sendable {
-    public private(set) var hash = TraceHash()
+    @inlinable public var hash: TraceHash { _hash }
+    @usableFromInline var _hash = TraceHash()
     /// How many things were folded in; with the hash after each, two runs can be compared for their first difference.
-    public private(set) var length: UInt64 = 0
+    @inlinable public var length: UInt64 { _length }
+    @usableFromInline var _length: UInt64 = 0
 
     /// Nothing is recorded where it is 0; else the newest events up to this number, twice that for a moment.
     public let recordedEvents: Int
     private var events: [StoryEvent] = []
     private(set) var bars: [StoryBar] = []
     /// The hash after each fold, where it is kept: for finding the first divergence of two runs.
-    public private(set) var hashes: [UInt64]?
+    @inlinable public var hashes: [UInt64]? { _hashes }
+    @usableFromInline var _hashes: [UInt64]?
 
     public init(recordedEvents: Int = 0, keepsHashes: Bool = false) {
         self.recordedEvents = recordedEvents
-        hashes = keepsHashes ? [] : nil
+        _hashes = keepsHashes ? [] : nil
     }
 
     /// Records everything.
     public static var all: Trace { Trace(recordedEvents: 1 << 40) }
 
-    public var isRecording: Bool { recordedEvents > 0 }
+    @inlinable public var isRecording: Bool { recordedEvents > 0 }
 
     /// The newest recorded events, oldest first.
     public var recorded: ArraySlice<StoryEvent> { events.suffix(recordedEvents) }
 
     @inline(__always)
-    mutating func fold(at time: Instant, _ kind: UInt64, _ who: Int, _ content: (inout TraceHash) -> Void) {
-        hash.fold(time.nanoseconds)
-        hash.fold(kind << 32 | UInt64(truncatingIfNeeded: who) & 0xFFFF_FFFF)
-        content(&hash)
-        length += 1
-        if hashes != nil { hashes!.append(hash.value) }
+    @inlinable mutating func fold(at time: Instant, _ kind: UInt64, _ who: Int, _ content: (inout TraceHash) -> Void) {
+        _hash.fold(time.nanoseconds)
+        _hash.fold(kind << 32 | UInt64(truncatingIfNeeded: who) & 0xFFFF_FFFF)
+        content(&_hash)
+        _length += 1
+        if _hashes != nil { _hashes!.append(_hash.value) }
     }
 
     /// Records an event. Making its text costs: ask `isRecording` first.
-    mutating func record(_ event: StoryEvent) {
+    @usableFromInline mutating func record(_ event: StoryEvent) {
         guard isRecording else { return }
         events.append(event)
         if events.count >= 2 * recordedEvents { events.removeFirst(events.count - recordedEvents) }

@@ -3,19 +3,20 @@ import Machine
 /// A rolling hash of everything that happened, the same in every process, build mode and run. (Swift's own `Hasher` is
 /// seeded anew in each process.) For telling runs apart, not for secrets.
 public struct TraceHash: Hashable, Sendable {
-    public private(set) var value: UInt64 = 0xCBF2_9CE4_8422_2325
+    @usableFromInline var state: UInt64 = 0xCBF2_9CE4_8422_2325
+    @inlinable public var value: UInt64 { state }
 
-    public init() {}
+    @inlinable public init() {}
 
-    @inline(__always) public mutating func fold(_ word: UInt64) {
-        let mixed = (value ^ word) &* 0x9FB2_1C65_1E98_DF25
-        value = mixed ^ (mixed >> 32)
+    @inlinable @inline(__always) public mutating func fold(_ word: UInt64) {
+        let mixed = (state ^ word) &* 0x9FB2_1C65_1E98_DF25
+        state = mixed ^ (mixed >> 32)
     }
 
-    @inline(__always) public mutating func fold(_ number: Int64) { fold(UInt64(bitPattern: number)) }
-    @inline(__always) public mutating func fold(_ number: Int) { fold(UInt64(bitPattern: Int64(number))) }
+    @inlinable @inline(__always) public mutating func fold(_ number: Int64) { fold(UInt64(bitPattern: number)) }
+    @inlinable @inline(__always) public mutating func fold(_ number: Int) { fold(UInt64(bitPattern: Int64(number))) }
 
-    public mutating func fold(_ bytes: [UInt8]) {
+    @inlinable public mutating func fold(_ bytes: [UInt8]) {
         fold(bytes.count)
         bytes.withUnsafeBytes { raw in
             var offset = 0
@@ -32,7 +33,7 @@ public struct TraceHash: Hashable, Sendable {
         }
     }
 
-    public mutating func fold(_ text: String) {
+    @inlinable public mutating func fold(_ text: String) {
         var word: UInt64 = 0
         var filled = 0
         for byte in text.utf8 {
@@ -50,7 +51,7 @@ public struct TraceHash: Hashable, Sendable {
 
 /// What can be folded into the hash of a trace: every field that can differ between two runs.
 public protocol Traceable: Sendable {
-    func fold(into hash: inout TraceHash)
+    @inlinable func fold(into hash: inout TraceHash)
     /// One short line for people.
     var brief: String { get }
 }

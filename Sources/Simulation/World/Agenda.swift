@@ -4,24 +4,32 @@ import Machine
 ///
 /// A binary heap. The items are small and trivial on purpose: messages, requests and file contents wait in the model that
 /// they belong to, so that a sift moves a few words.
-struct Agenda<Item: Sendable>: Sendable {
-    private struct Entry: Sendable {
-        var time: Int64
-        var sequence: UInt64
-        var item: Item
+@usableFromInline struct Agenda<Item: Sendable>: Sendable {
+    @usableFromInline struct Entry: Sendable {
+        @usableFromInline var time: Int64
+        @usableFromInline var sequence: UInt64
+        @usableFromInline var item: Item
 
-        @inline(__always) func isBefore(_ other: Entry) -> Bool {
+        @inlinable init(time: Int64, sequence: UInt64, item: Item) {
+            self.time = time
+            self.sequence = sequence
+            self.item = item
+        }
+
+        @inlinable @inline(__always) func isBefore(_ other: Entry) -> Bool {
             time < other.time || (time == other.time && sequence < other.sequence)
         }
     }
 
-    private var heap: [Entry] = []
-    private var planned: UInt64 = 0
+    @usableFromInline var heap: [Entry] = []
+    @usableFromInline var planned: UInt64 = 0
 
-    var count: Int { heap.count }
-    var nextTime: Instant? { heap.first.map { Instant(nanoseconds: $0.time) } }
+    @inlinable init() {}
 
-    mutating func plan(_ item: Item, at time: Instant) {
+    @inlinable var count: Int { heap.count }
+    @inlinable var nextTime: Instant? { heap.first.map { Instant(nanoseconds: $0.time) } }
+
+    @inlinable mutating func plan(_ item: Item, at time: Instant) {
         let entry = Entry(time: time.nanoseconds, sequence: planned, item: item)
         planned += 1
         heap.append(entry)
@@ -38,7 +46,7 @@ struct Agenda<Item: Sendable>: Sendable {
     }
 
     /// Takes the earliest item if it is due at `limit` or before.
-    mutating func takeNext(until limit: Instant) -> (item: Item, time: Instant)? {
+    @inlinable mutating func takeNext(until limit: Instant) -> (item: Item, time: Instant)? {
         guard let first = heap.first, first.time <= limit.nanoseconds else { return nil }
         let last = heap.removeLast()
         if !heap.isEmpty {

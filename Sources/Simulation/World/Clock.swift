@@ -18,12 +18,12 @@ public struct Clock: Hashable, Sendable {
     }
 
     /// What the clock shows at a moment of the world.
-    public func reading(at world: Instant) -> Instant {
+    @inlinable public func reading(at world: Instant) -> Instant {
         Instant(nanoseconds: offset + world.nanoseconds + scaled(world.nanoseconds, by: rate))
     }
 
     /// The first moment of the world at which the clock shows `local` or more.
-    public func moment(of local: Instant) -> Instant {
+    @inlinable public func moment(of local: Instant) -> Instant {
         let elapsed = local.nanoseconds - offset
         var world = elapsed
         // Each round leaves only the rate's share of the error.
@@ -44,7 +44,7 @@ public struct Clock: Hashable, Sendable {
         offset += (shown - reading(at: world)).count
     }
 
-    private func scaled(_ length: Int64, by rate: Int64) -> Int64 {
+    @inlinable func scaled(_ length: Int64, by rate: Int64) -> Int64 {
         // Split, so that years do not overflow.
         let (seconds, rest) = length.quotientAndRemainder(dividingBy: 1_000_000)
         return seconds * rate + rest * rate / 1_000_000

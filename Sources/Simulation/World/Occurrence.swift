@@ -24,7 +24,7 @@ public enum CallOutcome<Reply: Sendable>: Sendable {
 }
 
 extension CallOutcome where Reply: Traceable {
-    var brief: String {
+    @inlinable var brief: String {
         switch self {
         case .reply(let reply): reply.brief
         case .refused: "refused"
@@ -34,7 +34,7 @@ extension CallOutcome where Reply: Traceable {
 }
 
 /// What is on the world's agenda. Small and trivial; contents wait in the models.
-enum Happening: Sendable {
+@usableFromInline enum Happening: Sendable {
     case wake(process: Int32, life: UInt32)
     case timer(process: Int32, life: UInt32, slot: Int32, plan: UInt32)
     case opening(connection: Int32, generation: UInt32)

@@ -12,43 +12,50 @@ import Machine
 /// A place where a node lives, over all its lives.
 ///
 /// The node itself is in `World.nodes`: a process is asked often, and must not be copied with its node for that.
-struct Process<N: Node>: Sendable {
-    let address: Address
-    var isUp = false
+@usableFromInline struct Process<N: Node>: Sendable {
+    @usableFromInline let address: Address
+    @usableFromInline var isUp = false
     /// Where its node is in `World.nodes`; nil until its first life.
-    var slot: Int?
+    @usableFromInline var slot: Int?
     /// Counts its lives; plans for an earlier life are void.
-    var life: UInt32 = 0
-    var clock = Clock()
-    var inbox = Queue<NodeEvent<N.Message, N.Request>>()
+    @usableFromInline var life: UInt32 = 0
+    @usableFromInline var clock = Clock()
+    @usableFromInline var inbox = Queue<NodeEvent<N.Message, N.Request>>()
     /// Whether its next batch is on the agenda.
-    var isWaking = false
+    @usableFromInline var isWaking = false
     /// One for each event of the inbox, while a story is recorded.
-    var notes = Queue<InboxNote>()
-    var isPaused = false
+    @usableFromInline var notes = Queue<InboxNote>()
+    @usableFromInline var isPaused = false
     /// It is to be paused between its next step and the effects of that step.
-    var pausesMidBatch = false
+    @usableFromInline var pausesMidBatch = false
     /// It is to die of this at a moment at which its disk has something to lose.
-    var trap: Fault?
+    @usableFromInline var trap: Fault?
     /// The effects of a batch that it was paused in.
-    var withheld: [NodeEffect<N.Message, N.Reply>] = []
-    var timers: [ArmedTimer] = []
+    @usableFromInline var withheld: [NodeEffect<N.Message, N.Reply>] = []
+    @usableFromInline var timers: [ArmedTimer] = []
     /// How long an event waits before the process looks at it.
-    var reaction = Spread(.zero)
+    @usableFromInline var reaction = Spread(.zero)
 
     init(address: Address) { self.address = address }
 }
 
 /// A timer that a node has set.
-struct ArmedTimer: Sendable {
-    var id: TimerID
+@usableFromInline struct ArmedTimer: Sendable {
+    @usableFromInline var id: TimerID
     /// When it is due by the process's clock.
-    var local: Instant
+    @usableFromInline var local: Instant
     /// When it is due, in the world's time.
-    var due: Instant
+    @usableFromInline var due: Instant
     /// The moment at which the agenda looks at it: at `due` or before (a timer that was moved later is looked at in vain,
     /// which is cheaper than a plan for each move).
-    var plannedAt: Instant
+    @usableFromInline var plannedAt: Instant
     /// Names the plan that counts.
-    var plan: UInt32
+    @usableFromInline var plan: UInt32 = 0
+
+    @inlinable init(id: TimerID, local: Instant, due: Instant) {
+        self.id = id
+        self.local = local
+        self.due = due
+        plannedAt = due
+    }
 }

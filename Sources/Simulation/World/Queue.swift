@@ -1,25 +1,28 @@
 /// A first-in, first-out queue in one array: taking from the front moves a mark, and the space is reclaimed now and then.
-struct Queue<Element> {
-    private var items: [Element] = []
-    private var head = 0
+///
+/// An element that is taken is moved out, not copied: messages and events are large, and hold other things.
+@usableFromInline struct Queue<Element> {
+    /// nil where it was taken: before `head`.
+    @usableFromInline var items: [Element?] = []
+    @usableFromInline var head = 0
 
-    init() {}
+    @inlinable init() {}
 
-    var count: Int { items.count - head }
-    var isEmpty: Bool { head == items.count }
-    var first: Element? { isEmpty ? nil : items[head] }
+    @inlinable var count: Int { items.count - head }
+    @inlinable var isEmpty: Bool { head == items.count }
+    @inlinable var first: Element? { isEmpty ? nil : items[head] }
 
     /// The `index`-th from the front.
-    subscript(index: Int) -> Element {
-        get { items[head + index] }
-        _modify { yield &items[head + index] }
+    @inlinable subscript(index: Int) -> Element {
+        _read { yield items[head + index]! }
+        _modify { yield &items[head + index]! }
     }
 
-    mutating func append(_ element: Element) { items.append(element) }
+    @inlinable mutating func append(_ element: Element) { items.append(element) }
 
-    mutating func popFirst() -> Element? {
+    @inlinable mutating func popFirst() -> Element? {
         guard head < items.count else { return nil }
-        let element = items[head]
+        let element = items[head].take()
         head += 1
         if head == items.count {
             items.removeAll(keepingCapacity: true)
@@ -32,12 +35,12 @@ struct Queue<Element> {
     }
 
     /// Keeps the first `count` elements.
-    mutating func keepFirst(_ count: Int) {
+    @inlinable mutating func keepFirst(_ count: Int) {
         guard count < self.count else { return }
         items.removeLast(self.count - count)
     }
 
-    mutating func removeAll() {
+    @inlinable mutating func removeAll() {
         items.removeAll(keepingCapacity: true)
         head = 0
     }

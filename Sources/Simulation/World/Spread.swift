@@ -8,7 +8,7 @@ public struct Spread: Hashable, Sendable {
     /// How many of 1024 draws fall between `least` and `worst` instead of below `usual`.
     public var tailPer1024: UInt64
 
-    public init(least: Nanoseconds, usual: Nanoseconds, worst: Nanoseconds, tailPer1024: UInt64 = 10) {
+    @inlinable public init(least: Nanoseconds, usual: Nanoseconds, worst: Nanoseconds, tailPer1024: UInt64 = 10) {
         precondition(least <= usual && usual <= worst, "a spread's bounds are in order")
         self.least = least
         self.usual = usual
@@ -17,9 +17,9 @@ public struct Spread: Hashable, Sendable {
     }
 
     /// Always the same length.
-    public init(_ length: Nanoseconds) { self.init(least: length, usual: length, worst: length, tailPer1024: 0) }
+    @inlinable public init(_ length: Nanoseconds) { self.init(least: length, usual: length, worst: length, tailPer1024: 0) }
 
-    @inline(__always) public func draw(_ random: inout SeededRandom) -> Nanoseconds {
+    @inlinable @inline(__always) public func draw(_ random: inout SeededRandom) -> Nanoseconds {
         let bits = random.next()
         let top = bits & 1023 < tailPer1024 ? worst : usual
         let range = UInt64(bitPattern: top.count - least.count)
@@ -29,7 +29,7 @@ public struct Spread: Hashable, Sendable {
 
 extension SeededRandom {
     /// A length drawn evenly from a range.
-    public mutating func length(_ range: ClosedRange<Nanoseconds>) -> Nanoseconds {
+    @inlinable public mutating func length(_ range: ClosedRange<Nanoseconds>) -> Nanoseconds {
         let width = UInt64(bitPattern: range.upperBound.count - range.lowerBound.count)
         return Nanoseconds(range.lowerBound.count + Int64(width.multipliedFullWidth(by: next()).high))
     }

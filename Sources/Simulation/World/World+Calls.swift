@@ -6,26 +6,33 @@ import Machine
 // gives up when it likes; the process hears of that, late or never.
 
 /// A call under way.
-struct Call<Request: Sendable, Reply: Sendable>: Sendable {
-    var client: Int
-    var process: Int
-    var request: Request
-    var reply: Reply?
+@usableFromInline struct Call<Request: Sendable, Reply: Sendable>: Sendable {
+    @usableFromInline var client: Int
+    @usableFromInline var process: Int
+    @usableFromInline var request: Request
+    @usableFromInline var reply: Reply?
     /// When the request left the client; later, when the reply left the process.
-    var sent: Instant
-    var place = CallPlace.toProcess
+    @usableFromInline var sent: Instant
+    @usableFromInline var place = CallPlace.toProcess
 
-    enum CallPlace: Sendable { case toProcess, atProcess, toClient }
+    @inlinable init(client: Int, process: Int, request: Request, sent: Instant) {
+        self.client = client
+        self.process = process
+        self.request = request
+        self.sent = sent
+    }
+
+    @usableFromInline enum CallPlace: Sendable { case toProcess, atProcess, toClient }
 }
 
 /// Steps of a call that are planned.
-enum CallStep: Sendable { case arrives, returns, refused, broken, cancelled(process: Int32, life: UInt32) }
+@usableFromInline enum CallStep: Sendable { case arrives, returns, refused, broken, cancelled(process: Int32, life: UInt32) }
 
 extension World {
     /// A client calls a process. Ends with an occurrence `.answered`, unless the client abandons it before.
-    public mutating func call(_ request: N.Request, from client: Int, to process: Int) -> CallID {
+    @inlinable public mutating func call(_ request: N.Request, from client: Int, to process: Int) -> CallID {
         callsMade += 1
-        load.calls += 1
+        _load.calls += 1
         let id = CallID(callsMade)
         calls[id] = Call(client: client, process: process, request: request, sent: now)
         agenda.plan(.call(id, .arrives), at: now + network.latency(from: endpoint(ofClient: client), to: process))
@@ -33,7 +40,7 @@ extension World {
     }
 
     /// The client no longer waits; no `.answered` comes. Whether the request was or will be executed is unknown.
-    public mutating func abandon(_ id: CallID) {
+    @inlinable public mutating func abandon(_ id: CallID) {
         guard let call = calls.removeValue(forKey: id) else { return }
         tell(.answer, lane: endpoint(ofClient: call.client), "#\(id.number) given up")
         switch call.place {
@@ -48,7 +55,7 @@ extension World {
         }
     }
 
-    mutating func callWentOn(_ id: CallID, _ step: CallStep) {
+    @inlinable mutating func callWentOn(_ id: CallID, _ step: CallStep) {
         if case .cancelled(let process, let life) = step {
             if isCurrent(process, life) { deliver(.cancelled(call: id), to: Int(process)) }
             return
@@ -65,7 +72,7 @@ extension World {
             } else {
                 calls[id]!.place = .atProcess
                 openCalls[call.process].append(id)
-                load.saw(openCalls: openCalls[call.process].count)
+                _load.saw(openCalls: openCalls[call.process].count)
                 deliver(.requested(call.request, call: id), to: call.process, from: client, sent: call.sent)
             }
         case .returns:
@@ -79,7 +86,7 @@ extension World {
         }
     }
 
-    private mutating func finish(_ id: CallID, _ outcome: CallOutcome<N.Reply>) {
+    @inlinable mutating func finish(_ id: CallID, _ outcome: CallOutcome<N.Reply>) {
         guard let call = calls.removeValue(forKey: id) else { return }
         trace.fold(at: now, 5, Int(id.number)) {
             switch outcome {
@@ -94,19 +101,19 @@ extension World {
         occur(.answered(id, outcome))
     }
 
-    mutating func replyToCall(_ id: CallID, _ reply: N.Reply, from process: Int) {
+    @inlinable mutating func replyToCall(_ id: CallID, _ reply: N.Reply, from process: Int) {
         guard let call = calls[id], call.process == process, call.place == .atProcess else { return }
         calls[id]!.reply = reply
-        calls[id]!.sent = now
+        calls[id]!.sent = _now
         calls[id]!.place = .toClient
         openCalls[process].removeAll { $0 == id }
         agenda.plan(.call(id, .returns), at: now + network.latency(from: process, to: endpoint(ofClient: call.client)))
     }
 
     /// The process died: what it had not answered has an unknown outcome. Answers on their way may be lost with it.
-    mutating func breakCalls(at process: Int) {
+    @usableFromInline mutating func breakCalls(at process: Int) {
         for id in openCalls[process] {
-            calls[id]?.sent = now
+            calls[id]?.sent = _now
             agenda.plan(.call(id, .broken), at: now + network.options.noticing.draw(&calling))
         }
         openCalls[process].removeAll()

@@ -1,22 +1,22 @@
 import Machine
 
 extension World {
-    mutating func requestDisk(_ request: DiskRequest, of process: Int) {
-        load.diskRequests += 1
+    @inlinable mutating func requestDisk(_ request: DiskRequest, of process: Int) {
+        _load.diskRequests += 1
         let (end, lane) = disks[process].accept(request, at: now)
         agenda.plan(.disk(process: Int32(process), life: processes[process].life, lane), at: end)
     }
 
-    mutating func diskWorked(_ process: Int, _ lane: DiskLane) {
+    @inlinable mutating func diskWorked(_ process: Int, _ lane: DiskLane) {
         guard let completion = disks[process].finishNext(lane) else { return }
         takeMarks(process)
         deliver(.disk(completion), to: process)
     }
 
-    mutating func takeMarks(_ process: Int) {
+    @usableFromInline mutating func takeMarks(_ process: Int) {
         guard !disks[process].marks.isEmpty else { return }
         for mark in disks[process].marks {
-            counters.add(mark)
+            count(mark)
             tell(.mark, lane: process, "disk: \(mark)")
         }
         disks[process].marks.removeAll()
@@ -30,7 +30,7 @@ extension World {
         processes[process].trap = fault
     }
 
-    mutating func springTrap(_ process: Int) {
+    @inlinable mutating func springTrap(_ process: Int) {
         guard let fault = processes[process].trap, processes[process].isUp, disks[process].hasSomethingToLose,
             scheduling.chance(1, in: 3)
         else { return }

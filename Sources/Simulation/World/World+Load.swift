@@ -1,28 +1,29 @@
 /// How much a world has to do: what an oracle needs that bounds the work of nodes.
 public struct WorldLoad: Hashable, Sendable {
     /// Messages that nodes sent each other, lost ones included.
-    public internal(set) var messages: UInt64 = 0
+    public var messages: UInt64 = 0
     /// What nodes asked of ZooKeeper.
-    public internal(set) var coordinationRequests: UInt64 = 0
+    public var coordinationRequests: UInt64 = 0
     /// What nodes asked of their disks.
-    public internal(set) var diskRequests: UInt64 = 0
+    public var diskRequests: UInt64 = 0
     /// Calls of clients.
-    public internal(set) var calls: UInt64 = 0
+    public var calls: UInt64 = 0
 
     // The longest that each kind of queue ever was.
 
     /// Events that wait for a process to look at them.
-    public internal(set) var longestInbox = 0
+    public var longestInbox = 0
     /// Messages that wait in one connection.
-    public internal(set) var longestLink = 0
+    public var longestLink = 0
     /// Calls that one process has not answered.
-    public internal(set) var mostOpenCalls = 0
+    public var mostOpenCalls = 0
 
     public init() {}
 
-    @inline(__always) mutating func saw(inbox: Int) { if inbox > longestInbox { longestInbox = inbox } }
-    @inline(__always) mutating func saw(link: Int) { if link > longestLink { longestLink = link } }
-    @inline(__always) mutating func saw(openCalls: Int) { if openCalls > mostOpenCalls { mostOpenCalls = openCalls } }
+    @inlinable @inline(__always) mutating func saw(inbox: Int) { if inbox > longestInbox { longestInbox = inbox } }
+    @inlinable @inline(__always) mutating func saw(link: Int) { if link > longestLink { longestLink = link } }
+    @inlinable @inline(__always)
+    mutating func saw(openCalls: Int) { if openCalls > mostOpenCalls { mostOpenCalls = openCalls } }
 }
 
 extension World {

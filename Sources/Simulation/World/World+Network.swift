@@ -2,17 +2,17 @@ import Machine
 
 extension World {
     /// Sends a message of a living process; opens the connection where there is none.
-    mutating func send(_ message: N.Message, from sender: Int, to address: Address) {
+    @inlinable mutating func send(_ message: N.Message, from sender: Int, to address: Address) {
         // Nobody was ever there: as if it were down, without a connection to break.
         guard let receiver = process(at: address) else { return }
-        load.messages += 1
+        _load.messages += 1
         let link = network.path(sender, receiver)
         let slot: Int
         if let current = network.links[link].connection {
             slot = current
         } else {
             guard now >= network.links[link].retryAt else {
-                counters.add(.messageInBackOff)
+                count(.messageInBackOff)
                 tell(.message, lane: receiver, from: sender, sent: now, isLost: true, message.brief)
                 return
             }
@@ -20,17 +20,17 @@ extension World {
             planOpening(slot)
         }
         guard network.connections[slot].inFlight.count < network.options.capacity else {
-            counters.add(.linkOverflow)
+            count(.linkOverflow)
             breakConnection(slot, keeping: network.connections[slot].inFlight.count, noticed: true)
             return
         }
-        load.saw(link: network.connections[slot].inFlight.count + 1)
+        _load.saw(link: network.connections[slot].inFlight.count + 1)
         if let arrival = network.send(message, over: slot, now: now) {
             agenda.plan(.arrival(connection: Int32(slot), generation: network.connections[slot].generation), at: arrival)
         }
     }
 
-    private mutating func planOpening(_ slot: Int) {
+    @inlinable mutating func planOpening(_ slot: Int) {
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         let isCut = network.isCut(from: from, to: to) || network.isCut(from: to, to: from)
         let delay =
@@ -41,10 +41,10 @@ extension World {
     }
 
     /// A connection attempt ends.
-    mutating func openingEnded(_ slot: Int) {
+    @inlinable mutating func openingEnded(_ slot: Int) {
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         guard processes[to].isUp, !network.isCut(from: from, to: to), !network.isCut(from: to, to: from) else {
-            counters.add(.connectionRefused)
+            count(.connectionRefused)
             breakConnection(slot, keeping: 0, noticed: true)
             return
         }
@@ -55,12 +55,12 @@ extension World {
     }
 
     /// The next messages of a connection arrive, unless a cut holds them up.
-    mutating func messagesArrived(_ slot: Int) {
+    @inlinable mutating func messagesArrived(_ slot: Int) {
         network.connections[slot].arrivalPlanned = false
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         guard !network.isCut(from: from, to: to) else { return }
-        while let next = network.connections[slot].inFlight.first, next.arrival <= now {
-            _ = network.connections[slot].inFlight.popFirst()
+        while !network.connections[slot].inFlight.isEmpty, network.connections[slot].inFlight[0].arrival <= now {
+            guard let next = network.connections[slot].inFlight.popFirst() else { break }
             deliver(.received(next.message, from: processes[from].address), to: to, from: from, sent: next.sent)
         }
         if network.connections[slot].inFlight.isEmpty && network.connections[slot].state == .draining {
@@ -71,7 +71,7 @@ extension World {
     }
 
     /// Breaks a connection; its sender hears of it now (`noticed`) or later.
-    mutating func breakConnection(_ slot: Int, keeping: Int, noticed: Bool) {
+    @usableFromInline mutating func breakConnection(_ slot: Int, keeping: Int, noticed: Bool) {
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         let link = network.path(from, to)
         network.links[link].retryAt = now + network.options.backOff.draw(&network.random)
@@ -89,7 +89,7 @@ extension World {
     }
 
     /// The node says that it needs the link no more: what was sent still arrives.
-    mutating func closeLink(from sender: Int, to address: Address) {
+    @inlinable mutating func closeLink(from sender: Int, to address: Address) {
         guard let receiver = process(at: address), let slot = network.links[network.path(sender, receiver)].connection else {
             return
         }
@@ -157,11 +157,11 @@ extension World {
     }
 
     /// A connection over a cut path is given up, if the path is still cut.
-    mutating func connectionGivenUp(_ slot: Int) {
+    @usableFromInline mutating func connectionGivenUp(_ slot: Int) {
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         let forth = network.isCut(from: from, to: to)
         guard network.connections[slot].state == .open, forth || network.isCut(from: to, to: from) else { return }
-        counters.add(.connectionGivenUp)
+        count(.connectionGivenUp)
         breakConnection(slot, keeping: forth ? 0 : network.connections[slot].inFlight.count, noticed: true)
     }
 

@@ -37,7 +37,7 @@ extension World {
         takeMarks(process)
     }
 
-    mutating func end(_ process: Int, losingPower: Bool) {
+    @usableFromInline mutating func end(_ process: Int, losingPower: Bool) {
         processes[process].isUp = false
         processes[process].inbox.removeAll()
         processes[process].notes.removeAll()
@@ -72,20 +72,20 @@ extension World {
             tell(.life, lane: process, "paused")
             beginBar(.paused, lane: process, "paused")
             processes[process].isPaused = true
-            zooKeeper.setPaused(process, true, at: now)
+            _zooKeeper.setPaused(process, true, at: now)
             takeCoordinationOutput()
         }
         agenda.plan(.resume(process: Int32(process), life: processes[process].life), at: now + length)
     }
 
     /// Lets a paused process run again: it acts on what it had decided, then sees everything that came meanwhile.
-    public mutating func resume(_ process: Int) {
+    @inlinable public mutating func resume(_ process: Int) {
         processes[process].pausesMidBatch = false
         guard processes[process].isUp, processes[process].isPaused else { return }
         tell(.life, lane: process, "goes on")
         endBars([.paused], lane: process)
         processes[process].isPaused = false
-        zooKeeper.setPaused(process, false, at: now)
+        _zooKeeper.setPaused(process, false, at: now)
         takeCoordinationOutput()
         let decided = processes[process].withheld
         processes[process].withheld = []

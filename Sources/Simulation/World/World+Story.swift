@@ -8,14 +8,14 @@ extension World {
 
     /// Records an event, if anything is recorded.
     @inline(__always)
-    public mutating func tell(_ kind: StoryEvent.Kind, lane: Int? = nil, _ text: @autoclosure () -> String) {
+    @inlinable public mutating func tell(_ kind: StoryEvent.Kind, lane: Int? = nil, _ text: @autoclosure () -> String) {
         guard trace.isRecording else { return }
         trace.record(StoryEvent(time: now, lane: lane ?? laneOfWorld, kind: kind, text: text(), index: trace.length))
     }
 
     /// Records what came from somewhere else, or was lost on the way.
     @inline(__always)
-    mutating func tell(
+    @inlinable mutating func tell(
         _ kind: StoryEvent.Kind, lane: Int, from: Int, sent: Instant, isLost: Bool = false, _ text: @autoclosure () -> String
     ) {
         guard trace.isRecording else { return }
@@ -83,7 +83,12 @@ extension World {
 }
 
 /// What is remembered of an event that waits in an inbox, while a story is recorded.
-struct InboxNote: Sendable {
-    var from: Int?
-    var sent: Instant
+@usableFromInline struct InboxNote: Sendable {
+    @usableFromInline var from: Int?
+    @usableFromInline var sent: Instant
+
+    @inlinable init(from: Int?, sent: Instant) {
+        self.from = from
+        self.sent = sent
+    }
 }

@@ -3,7 +3,7 @@ import Machine
 extension World {
     /// Folds an event that a node is stepped with into the trace.
     @inline(__always)
-    mutating func traceEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
+    @inlinable mutating func traceEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
         if trace.isRecording { tellEvent(event, process) }
         switch event {
         case .started: trace.fold(at: now, 16, process) { _ in }
@@ -34,7 +34,7 @@ extension World {
 }
 
 extension World {
-    private mutating func tellEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
+    @usableFromInline mutating func tellEvent(_ event: NodeEvent<N.Message, N.Request>, _ process: Int) {
         let note = processes[process].notes.popFirst() ?? InboxNote(from: nil, sent: now)
         switch event {
         case .started, .shutdownRequested, .batchEnded: tell(.step, lane: process, "\(event)")

@@ -10,6 +10,9 @@ import Machine
 ///         switch occurrence { … }
 ///     }
 ///
+/// The path of an event through the world is inlinable: so a world of your node is compiled for your node, in your module, and is
+/// several times as fast. What is rare is not.
+///
 /// Time is virtual: the world jumps from one planned happening to the next. Randomness comes in streams, one for each
 /// concern (the network, each disk, ZooKeeper, the scheduling of processes), so that one draw more in one of them does not
 /// change what happens in the others.
@@ -33,32 +36,34 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     }
 
     public let options: Options
-    public internal(set) var now = Instant.zero
     public var trace: Trace
     /// How often each noteworthy thing of the models happened.
     public internal(set) var counters = Counters()
     /// How often each log event was seen, by its text.
     public internal(set) var logCounts = SortedMap<String, Int>()
-    /// Events that nodes were stepped with, `batchEnded` included.
-    public internal(set) var steps: UInt64 = 0
-    /// What all of that asks for, and how much waits.
-    public internal(set) var load = WorldLoad()
 
-    var agenda = Agenda<Happening>()
-    var processes: [Process<N>]
+    // What is public to read only stands under an underscore: inlinable code cannot reach an internal setter.
+    @usableFromInline var _now = Instant.zero
+    @usableFromInline var _steps: UInt64 = 0
+    @usableFromInline var _load = WorldLoad()
+    @usableFromInline var _zooKeeper: ZooKeeperModel
+
+    @usableFromInline var agenda = Agenda<Happening>()
+    @usableFromInline var processes: [Process<N>]
     /// The nodes of all processes that were ever started, each in its process's slot; of a down process, the last one.
-    var nodes: [N] = []
-    var disks: [DiskModel]
-    var network: NetworkModel<N.Message>
-    public internal(set) var zooKeeper: ZooKeeperModel
-    var calls = LookupTable<CallID, Call<N.Request, N.Reply>>()
-    var callsMade: UInt64 = 0
+    @usableFromInline var nodes: [N] = []
+    @usableFromInline var disks: [DiskModel]
+    @usableFromInline var network: NetworkModel<N.Message>
+    @usableFromInline var calls = LookupTable<CallID, Call<N.Request, N.Reply>>()
+    @usableFromInline var callsMade: UInt64 = 0
     /// Calls that have reached each process and have no reply yet, in the order of arrival.
-    var openCalls: [[CallID]]
-    private var occurrences = Queue<Occurrence<N.Reply>>()
-    private var effects = Effects<N.Message, N.Reply>()
-    var scheduling: SeededRandom
-    var calling: SeededRandom
+    @usableFromInline var openCalls: [[CallID]]
+    @usableFromInline var occurrences = Queue<Occurrence<N.Reply>>()
+    @usableFromInline var effects = Effects<N.Message, N.Reply>()
+    /// What the last batch was performed from, for its space.
+    @usableFromInline var spareEffects: [NodeEffect<N.Message, N.Reply>] = []
+    @usableFromInline var scheduling: SeededRandom
+    @usableFromInline var calling: SeededRandom
 
     /// - Parameter addresses: where the processes live; all are down until `start`. Ports must differ.
     public init(addresses: [Address], options: Options, seed: UInt64, trace: Trace = Trace()) {
@@ -70,7 +75,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         scheduling = random.fork()
         calling = random.fork()
         network = NetworkModel(endpoints: addresses.count + options.clients, options: options.network, random: random.fork())
-        zooKeeper = ZooKeeperModel(processes: addresses.count, options: options.zooKeeper, random: random.fork())
+        _zooKeeper = ZooKeeperModel(processes: addresses.count, options: options.zooKeeper, random: random.fork())
         var diskSeeds = random.fork()
         disks = addresses.map { _ in DiskModel(options: options.disk, random: diskSeeds.fork()) }
         var clocks = random.fork()
@@ -93,27 +98,39 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
     // MARK: Asking
 
-    public var processCount: Int { processes.count }
-    public var clientCount: Int { options.clients }
+    @inlinable public var now: Instant { _now }
+    /// Events that nodes were stepped with, `batchEnded` included.
+    @inlinable public var steps: UInt64 { _steps }
+    /// What all of that asks for, and how much waits.
+    @inlinable public var load: WorldLoad { _load }
+    public internal(set) var zooKeeper: ZooKeeperModel {
+        @inlinable _read { yield _zooKeeper }
+        _modify { yield &_zooKeeper }
+    }
+
+    @inlinable public var processCount: Int { processes.count }
+    @inlinable public var clientCount: Int { options.clients }
     /// The endpoint of a client, for paths.
-    public func endpoint(ofClient client: Int) -> Int { processes.count + client }
-    public func address(of process: Int) -> Address { processes[process].address }
-    public func node(_ process: Int) -> N? { processes[process].isUp ? processes[process].slot.map { nodes[$0] } : nil }
+    @inlinable public func endpoint(ofClient client: Int) -> Int { processes.count + client }
+    @inlinable public func address(of process: Int) -> Address { processes[process].address }
+    @inlinable public func node(_ process: Int) -> N? {
+        processes[process].isUp ? processes[process].slot.map { nodes[$0] } : nil
+    }
     /// Asks the node of a living process, without copying it; nil where the process is down. `ask` gets the node and what its
     /// clock shows, and must not change it.
-    public mutating func ask<Answer>(_ process: Int, _ ask: (inout N, Instant) -> Answer) -> Answer? {
+    @inlinable public mutating func ask<Answer>(_ process: Int, _ ask: (inout N, Instant) -> Answer) -> Answer? {
         guard processes[process].isUp, let slot = processes[process].slot else { return nil }
         return ask(&nodes[slot], processes[process].clock.reading(at: now))
     }
 
-    public func isUp(_ process: Int) -> Bool { processes[process].isUp }
-    public func isPaused(_ process: Int) -> Bool { processes[process].isPaused }
-    public func life(of process: Int) -> UInt32 { processes[process].life }
+    @inlinable public func isUp(_ process: Int) -> Bool { processes[process].isUp }
+    @inlinable public func isPaused(_ process: Int) -> Bool { processes[process].isPaused }
+    @inlinable public func life(of process: Int) -> UInt32 { processes[process].life }
     /// What the process's clock shows now.
-    public func localTime(of process: Int) -> Instant { processes[process].clock.reading(at: now) }
-    public func disk(_ process: Int) -> DiskModel { disks[process] }
+    @inlinable public func localTime(of process: Int) -> Instant { processes[process].clock.reading(at: now) }
+    @inlinable public func disk(_ process: Int) -> DiskModel { disks[process] }
 
-    func process(at address: Address) -> Int? {
+    @inlinable func process(at address: Address) -> Int? {
         for index in processes.indices
         where processes[index].address.port == address.port && processes[index].address.host == address.host {
             return index
@@ -128,26 +145,28 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     // MARK: Going on
 
     /// Plans an occurrence `.alarm(number)`.
-    public mutating func alarm(at time: Instant, _ number: UInt64) { agenda.plan(.alarm(number), at: max(time, now)) }
+    @inlinable public mutating func alarm(at time: Instant, _ number: UInt64) {
+        agenda.plan(.alarm(number), at: max(time, now))
+    }
 
     /// Runs to the next occurrence, at most up to `limit`; nil where none came until then (`now` is `limit`).
-    public mutating func advance(until limit: Instant) -> Occurrence<N.Reply>? {
+    @inlinable public mutating func advance(until limit: Instant) -> Occurrence<N.Reply>? {
         while true {
             if let occurrence = occurrences.popFirst() { return occurrence }
             guard let next = agenda.takeNext(until: limit) else {
-                now = max(now, limit)
+                _now = max(_now, limit)
                 return nil
             }
-            now = next.time
+            _now = next.time
             happen(next.item)
         }
     }
 
-    func isCurrent(_ process: Int32, _ life: UInt32) -> Bool {
+    @inlinable func isCurrent(_ process: Int32, _ life: UInt32) -> Bool {
         processes[Int(process)].life == life && processes[Int(process)].isUp
     }
 
-    private mutating func happen(_ happening: Happening) {
+    @inlinable mutating func happen(_ happening: Happening) {
         switch happening {
         case .wake(let process, let life):
             if isCurrent(process, life) { takeBatch(Int(process)) }
@@ -167,7 +186,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         case .disk(let process, let life, let lane):
             if isCurrent(process, life) { diskWorked(Int(process), lane) }
         case .coordination(let happening):
-            zooKeeper.happened(happening, at: now)
+            _zooKeeper.happened(happening, at: now)
             takeCoordinationOutput()
         case .shutdown(let process, let life):
             if isCurrent(process, life) { requestShutdown(Int(process)) }
@@ -177,22 +196,22 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         }
     }
 
-    mutating func occur(_ occurrence: Occurrence<N.Reply>) { occurrences.append(occurrence) }
+    @inlinable mutating func occur(_ occurrence: Occurrence<N.Reply>) { occurrences.append(occurrence) }
 
     // MARK: Stepping a process
 
     /// Puts an event into a living process's inbox.
-    mutating func deliver(
+    @inlinable mutating func deliver(
         _ event: NodeEvent<N.Message, N.Request>, to process: Int, from: Int? = nil, sent: Instant? = nil
     ) {
         guard processes[process].isUp else { return }
         processes[process].inbox.append(event)
-        load.saw(inbox: processes[process].inbox.count)
+        _load.saw(inbox: processes[process].inbox.count)
         if trace.isRecording { processes[process].notes.append(InboxNote(from: from, sent: sent ?? now)) }
         planBatch(process)
     }
 
-    mutating func planBatch(_ process: Int) {
+    @inlinable mutating func planBatch(_ process: Int) {
         guard !processes[process].isWaking, !processes[process].isPaused, !processes[process].inbox.isEmpty else { return }
         processes[process].isWaking = true
         let delay = processes[process].reaction.draw(&scheduling)
@@ -200,7 +219,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     }
 
     /// One batch: some of the inbox, all at one reading of the clock, then `batchEnded`, then the effects.
-    private mutating func takeBatch(_ process: Int) {
+    @inlinable mutating func takeBatch(_ process: Int) {
         processes[process].isWaking = false
         let available = processes[process].inbox.count
         guard available > 0, !processes[process].isPaused else { return }
@@ -213,7 +232,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             nodes[slot].step(event, at: local, into: &effects)
         }
         nodes[slot].step(.batchEnded, at: local, into: &effects)
-        steps += UInt64(size) + 1
+        _steps += UInt64(size) + 1
         trace.fold(at: now, 1, process) { $0.fold(size) }
 
         if processes[process].pausesMidBatch {
@@ -222,11 +241,14 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             processes[process].withheld = effects.drain()
             tell(.life, lane: process, "paused before acting")
             beginBar(.paused, lane: process, "paused before acting")
-            zooKeeper.setPaused(process, true, at: now)
+            _zooKeeper.setPaused(process, true, at: now)
             takeCoordinationOutput()
         } else {
-            let decided = effects.drain()
+            var decided: [NodeEffect<N.Message, N.Reply>] = []
+            swap(&decided, &spareEffects)
+            effects.drain(into: &decided)
             perform(decided, of: process)
+            swap(&decided, &spareEffects)
         }
         occurrences.append(.stepped(process: process))
         springTrap(process)
@@ -234,7 +256,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     }
 
     /// Performs effects in order; a life ends with `halt`.
-    mutating func perform(_ effects: [NodeEffect<N.Message, N.Reply>], of process: Int) {
+    @inlinable mutating func perform(_ effects: [NodeEffect<N.Message, N.Reply>], of process: Int) {
         for effect in effects {
             switch effect {
             case .send(let message, let to): send(message, from: process, to: to)
@@ -244,13 +266,13 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             case .reply(let reply, let call): replyToCall(call, reply, from: process)
             case .closeLink(let to): closeLink(from: process, to: to)
             case .coordination(let effect):
-                load.coordinationRequests += 1
-                zooKeeper.perform(effect, of: process, at: now)
+                _load.coordinationRequests += 1
+                _zooKeeper.perform(effect, of: process, at: now)
                 takeCoordinationOutput()
             case .log(let line): log(line, of: process)
             case .halt(let halt):
                 tell(.life, lane: process, "halted: \(halt)")
-                counters.add(.halt)
+                count(.halt)
                 end(process, losingPower: false)
                 occurrences.append(.halted(process: process, halt))
                 return
@@ -258,19 +280,27 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         }
     }
 
-    private mutating func log(_ line: LogLine, of process: Int) {
+    @usableFromInline mutating func log(_ line: LogLine, of process: Int) {
         logCounts[line.event] = (logCounts[line.event] ?? 0) + 1
         tell(.log, lane: process, "\(line.level) \(line.event)" + line.fields.map { " \($0.key)=\($0.value)" }.joined())
     }
 
-    mutating func takeCoordinationOutput() {
-        for (happening, time) in zooKeeper.takePlans() { agenda.plan(.coordination(happening), at: time) }
-        for (process, event) in zooKeeper.takeDeliveries() { deliver(.coordination(event), to: process) }
+    /// One of the models' noteworthy things happened.
+    @usableFromInline mutating func count(_ mark: Mark) { counters.add(mark) }
+
+    @inlinable mutating func takeCoordinationOutput() {
+        for (happening, time) in _zooKeeper.plans { agenda.plan(.coordination(happening), at: time) }
+        _zooKeeper.plans.removeAll(keepingCapacity: true)
+        for index in _zooKeeper.deliveries.indices {
+            let (process, event) = _zooKeeper.deliveries[index]
+            deliver(.coordination(event), to: process)
+        }
+        _zooKeeper.deliveries.removeAll(keepingCapacity: true)
     }
 
     // MARK: Timers
 
-    private mutating func setTimer(_ id: TimerID, at local: Instant, of process: Int) {
+    @inlinable mutating func setTimer(_ id: TimerID, at local: Instant, of process: Int) {
         let due = max(processes[process].clock.moment(of: local), now) + options.timerLateness.draw(&scheduling)
         let slot: Int
         if let index = processes[process].timers.firstIndex(where: { $0.id == id }) {
@@ -281,12 +311,12 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             if processes[process].timers[slot].plannedAt <= due { return }
         } else {
             slot = processes[process].timers.count
-            processes[process].timers.append(ArmedTimer(id: id, local: local, due: due, plannedAt: due, plan: 0))
+            processes[process].timers.append(ArmedTimer(id: id, local: local, due: due))
         }
         planTimer(process, slot, at: due)
     }
 
-    private mutating func planTimer(_ process: Int, _ slot: Int, at time: Instant) {
+    @inlinable mutating func planTimer(_ process: Int, _ slot: Int, at time: Instant) {
         processes[process].timers[slot].plannedAt = time
         processes[process].timers[slot].plan &+= 1
         agenda.plan(
@@ -307,12 +337,12 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         }
     }
 
-    private mutating func cancelTimer(_ id: TimerID, of process: Int) {
+    @inlinable mutating func cancelTimer(_ id: TimerID, of process: Int) {
         guard let slot = processes[process].timers.firstIndex(where: { $0.id == id }) else { return }
         processes[process].timers[slot].due = .never
     }
 
-    private mutating func timerCame(_ process: Int, slot: Int, plan: UInt32) {
+    @inlinable mutating func timerCame(_ process: Int, slot: Int, plan: UInt32) {
         guard processes[process].timers[slot].plan == plan else { return }
         let due = processes[process].timers[slot].due
         if due > now {

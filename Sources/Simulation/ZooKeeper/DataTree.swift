@@ -150,12 +150,36 @@ struct DataTree: Sendable {
     /// `PathUtils.validatePath`; a sequential node's name may be empty before its suffix.
     static func isValid(_ path: String, sequential: Bool = false) -> Bool {
         guard path.utf8.first == UInt8(ascii: "/") else { return false }
+        if let isValid = isValidASCII(path, sequential: sequential) { return isValid }
         let scalars = sequential ? path.unicodeScalars + "1".unicodeScalars : path.unicodeScalars
         if scalars.count == 1 { return true }
         return scalars.dropFirst().split(separator: "/", omittingEmptySubsequences: false).allSatisfy { name in
             !name.isEmpty && !name.elementsEqual(".".unicodeScalars) && !name.elementsEqual("..".unicodeScalars)
                 && !name.contains(where: isForbidden)
         }
+    }
+
+    /// The same for what nearly every path is, quickly; nil where the path is not ASCII.
+    private static func isValidASCII(_ path: String, sequential: Bool) -> Bool? {
+        let isRoot = path.utf8.count == 1
+        if isRoot && !sequential { return true }
+        var nameCount = 0
+        var dots = 0
+        var isGood = true
+        for byte in path.utf8.dropFirst() {
+            guard byte < 0x80 else { return nil }
+            if byte == UInt8(ascii: "/") {
+                if nameCount == 0 || (nameCount == dots && dots <= 2) { isGood = false }
+                nameCount = 0
+                dots = 0
+            } else {
+                if byte < 0x20 || byte == 0x7F { isGood = false }
+                if byte == UInt8(ascii: ".") { dots += 1 }
+                nameCount += 1
+            }
+        }
+        if !sequential, nameCount == 0 || (nameCount == dots && dots <= 2) { isGood = false }
+        return isGood
     }
 
     private static func isForbidden(_ character: Unicode.Scalar) -> Bool {

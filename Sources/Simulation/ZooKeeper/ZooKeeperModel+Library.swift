@@ -13,7 +13,7 @@ import Machine
 // session is left to expire. After it everything is refused: `closing`, and from `closed` (or `expired`) on `sessionExpired`.
 
 extension ZooKeeperModel {
-    mutating func perform(_ effect: CoordinationEffect, of process: Int, at now: Instant) {
+    @usableFromInline mutating func perform(_ effect: CoordinationEffect, of process: Int, at now: Instant) {
         switch effect {
         case .openSession(let token):
             guard handle(of: process, token) == nil else { return }
@@ -157,7 +157,7 @@ extension ZooKeeperModel {
         isPaused[process] = false
     }
 
-    mutating func setPaused(_ process: Int, _ paused: Bool, at now: Instant) {
+    @usableFromInline mutating func setPaused(_ process: Int, _ paused: Bool, at now: Instant) {
         isPaused[process] = paused
         for handle in handlesOfProcess[process] {
             updateHearing(ofHandle: handle, at: now)

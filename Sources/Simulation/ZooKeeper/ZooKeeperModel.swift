@@ -69,8 +69,9 @@ public struct ZooKeeperModel: Sendable {
     /// An outage from outside: no leader can be elected.
     var isOut = false
     var random: SeededRandom
-    private var plans: [(ZooKeeperHappening, Instant)] = []
-    private var deliveries: [(process: Int, CoordinationEvent)] = []
+    @usableFromInline var plans: [(ZooKeeperHappening, Instant)] = []
+    /// What clients hear now: the world takes both after everything that it asks of the ensemble.
+    @usableFromInline var deliveries: [(process: Int, CoordinationEvent)] = []
     public internal(set) var counters = Counters()
 
     init(processes: Int, options: Options, random: SeededRandom) {
@@ -85,16 +86,6 @@ public struct ZooKeeperModel: Sendable {
 
     // MARK: The world's side
 
-    mutating func takePlans() -> [(ZooKeeperHappening, Instant)] {
-        defer { plans.removeAll(keepingCapacity: true) }
-        return plans
-    }
-
-    mutating func takeDeliveries() -> [(process: Int, CoordinationEvent)] {
-        defer { deliveries.removeAll(keepingCapacity: true) }
-        return deliveries
-    }
-
     mutating func plan(_ happening: ZooKeeperHappening, at time: Instant) { plans.append((happening, time)) }
 
     mutating func tell(process: Int, _ event: CoordinationEvent) { deliveries.append((process, event)) }
@@ -104,7 +95,7 @@ public struct ZooKeeperModel: Sendable {
         tell(process: handles[handle].process, CoordinationEvent(session: handles[handle].token, kind: event))
     }
 
-    mutating func happened(_ happening: ZooKeeperHappening, at now: Instant) {
+    @usableFromInline mutating func happened(_ happening: ZooKeeperHappening, at now: Instant) {
         switch happening {
         case .attempt(let handle, let connection):
             if isCurrent(handle, connection), handles[Int(handle)].state == .connecting { attempt(Int(handle), at: now) }
@@ -157,7 +148,7 @@ public struct ZooKeeperModel: Sendable {
 }
 
 /// What of ZooKeeper is on the world's agenda.
-enum ZooKeeperHappening: Sendable {
+@usableFromInline enum ZooKeeperHappening: Sendable {
     case attempt(handle: Int32, connection: UInt32)
     case execution(handle: Int32, connection: UInt32)
     case delivery(handle: Int32, connection: UInt32)
