@@ -30,6 +30,7 @@ enum Explore {
             options.servers = number("servers") ?? options.servers
             options.losses = number("losses") ?? options.losses
             options.expiries = number("expiries") ?? options.expiries
+            options.restarts = number("restarts") ?? options.restarts
             options.events = number("events") ?? options.events
             options.lags = number("lags") == 1
             options.answersAtOnce = number("at-once") != 0
@@ -50,7 +51,14 @@ enum Explore {
             options.unit = number("unit") ?? options.unit
             found = (Explorer.explore(StorageSystem(options), limits: limits), StorageSystem.landmarks)
         default:
-            print("usage: explore registration [nodes=2] [losses=1] [expiries=1] [lags=0] [prepared=1] [depth=] [states=]")
+            print(
+                """
+                usage: explore registration [nodes=2] [losses=1] [expiries=1] [lags=0] [prepared=1] [at-once=1]
+                       explore election [servers=2] [losses=0] [expiries=1] [restarts=0] [events=1] [lags=0] [at-once=1]
+                       explore group [crashes=1] [breaks=0] [expiries=0] [losses=0] [ticks=4]
+                       explore storage [crashes=1] [appends=2] [truncations=1] [unit=64]
+                each with [depth=<actions>] and [states=<how many>] to cut it off
+                """)
             return
         }
         print(found.0.summary)

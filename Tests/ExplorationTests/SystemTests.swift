@@ -40,6 +40,13 @@ struct SystemTests {
         explore(ElectionSystem(options), exhausts: true, reaches: [0])
     }
 
+    @Test("A server dies and comes again while the master's node of its session of before is still there")
+    func electionWithRestart() {
+        var options = ElectionSystem.Options()
+        (options.servers, options.expiries, options.restarts) = (1, 0, 1)
+        explore(ElectionSystem(options), exhausts: true, reaches: [0, 1, 3, 4])
+    }
+
     @Test("A group of two stores takes one write")
     func groupWithoutFaults() {
         var options = GroupSystem.Options()

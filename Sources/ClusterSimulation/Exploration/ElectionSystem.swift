@@ -8,7 +8,8 @@ import Wire
 // they ask ZooKeeper, against a ZooKeeper whose every order is tried. It begins where all is well: the servers are
 // registered, one is master, a group has a configuration.
 //
-// Faults, each with a budget: connections break, sessions expire, and the group loses its primary (its registration vanishes,
+// Faults, each with a budget: connections break, sessions expire, servers die and start again at once, while their sessions of
+// before live on for any time, and the group loses its primary (its registration vanishes,
 // a later life of the same store registers), so that a master has something to write. Pauses end at any time.
 
 /// Servers, of which one is master.
@@ -17,6 +18,7 @@ public struct ElectionSystem: Explorable {
         public var servers = 2
         public var losses = 0
         public var expiries = 1
+        public var restarts = 0
         /// How often the group loses its primary.
         public var events = 1
         public var lags = false
@@ -30,6 +32,7 @@ public struct ElectionSystem: Explorable {
         case ensemble(SteppedEnsemble.Step)
         case loss(SteppedEnsemble.Step)
         case expiry(SteppedEnsemble.Step)
+        case restart(Int, surviving: Int)
         case timer(Int, TimerID)
         case primaryGone
     }
@@ -38,6 +41,9 @@ public struct ElectionSystem: Explorable {
     private var nodes: [Shared<SteppedNode>] = []
     private var losses = 0
     private var expiries = 0
+    private var restarts = 0
+    /// How often a server was started, for the randomness of its life.
+    private var lives: UInt64 = 0
     private var events = 0
     /// The number of the group's primary.
     private var primary: UInt64 = 1
@@ -70,13 +76,17 @@ public struct ElectionSystem: Explorable {
         }
         register(1)
         for index in 0..<options.servers {
-            let server = ServerNode(
-                address: Address(host: "server\(index)", port: 1), random: SeededRandom(seed: UInt64(index)))
-            nodes.append(Shared(SteppedNode(ClusterNode(server))))
+            nodes.append(newLife(of: index))
             step(index, .started)
         }
         prepare()
-        (losses, expiries, events) = (options.losses, options.expiries, options.events)
+        (losses, expiries, restarts, events) = (options.losses, options.expiries, options.restarts, options.events)
+    }
+
+    private mutating func newLife(of index: Int) -> Shared<SteppedNode> {
+        lives += 1
+        let address = Address(host: "server\(index)", port: 1)
+        return Shared(SteppedNode(ClusterNode(ServerNode(address: address, random: SeededRandom(seed: lives)))))
     }
 
     /// Lets everything happen in one order, until all is well.
@@ -106,6 +116,11 @@ public struct ElectionSystem: Explorable {
             actions += nodes[index].value.timers.keys.filter { (2...9).contains($0.purpose) }.map { .timer(index, $0) }
             if losses > 0 { actions += ensemble.losses(of: index).map { .loss($0) } }
             if expiries > 0 { actions += ensemble.expiries(of: index).map { .expiry($0) } }
+            if restarts > 0 {
+                for loss in ensemble.losses(of: index) {
+                    if case .lose(_, let surviving) = loss { actions.append(.restart(index, surviving: surviving)) }
+                }
+            }
         }
         if events > 0, config?.primary?.number == primary { actions.append(.primaryGone) }
         return actions
@@ -113,7 +128,7 @@ public struct ElectionSystem: Explorable {
 
     public func isFault(_ action: Action) -> Bool {
         switch action {
-        case .loss, .expiry, .primaryGone: true
+        case .loss, .expiry, .restart, .primaryGone: true
         case .ensemble, .timer: false
         }
     }
@@ -131,6 +146,12 @@ public struct ElectionSystem: Explorable {
         case .expiry(let step):
             expiries -= 1
             perform(step)
+        case .restart(let index, let surviving):
+            restarts -= 1
+            ensemble.processEnded(index, surviving: surviving)
+            nodes[index] = newLife(of: index)
+            ensemble.inputs[index] &+= lives << 8
+            step(index, .started)
         case .timer(let index, let timer):
             ensemble.inputs[index] &+= UInt64(timer.purpose) << 32 &+ timer.instance &+ 7
             nodes[index].update { node in
@@ -217,7 +238,7 @@ public struct ElectionSystem: Explorable {
         }
         for own in prints { digest.fold(own) }
         ensemble.foldTrees(into: &digest)
-        for number in [losses, expiries, events] { digest.fold(number) }
+        for number in [losses, expiries, restarts, events] { digest.fold(number) }
         for (version, session) in makers {
             digest.fold(Int(version))
             digest.fold(UInt64(bitPattern: session))
@@ -227,6 +248,8 @@ public struct ElectionSystem: Explorable {
     public func brief(_ action: Action) -> String {
         switch action {
         case .ensemble(let step), .loss(let step), .expiry(let step): ensemble.brief(step)
+        case .restart(let node, let surviving):
+            "node \(node): dies and starts again, \(surviving) of its requests still on the way"
         case .timer(let node, let timer): "node \(node): a pause ends (timer \(timer.purpose))"
         case .primaryGone: "the registration of the group's primary vanishes, its next life registers"
         }
