@@ -63,16 +63,26 @@ struct PlantedMistake {
     func plant(in tree: URL) throws {
         for edit in edits {
             let file = tree.appending(path: edit.file)
-            guard let text = try? String(contentsOf: file, encoding: .utf8) else {
-                throw SimError("\(name) NO LONGER APPLIES: there is no \(edit.file)")
-            }
-            let count = text.components(separatedBy: edit.find).count - 1
-            guard count == 1 else {
-                throw SimError("\(name) NO LONGER APPLIES: its text occurs \(count) times in \(edit.file)")
-            }
-            try text.replacingOccurrences(of: edit.find, with: edit.replacement)
+            try text(of: file, with: edit).replacingOccurrences(of: edit.find, with: edit.replacement)
                 .write(to: file, atomically: true, encoding: .utf8)
         }
+    }
+
+    /// Throws where the rule no longer applies.
+    func check(in tree: URL) throws {
+        for edit in edits { _ = try text(of: tree.appending(path: edit.file), with: edit) }
+    }
+
+    /// A file's text, in which the edit's text occurs once.
+    private func text(of file: URL, with edit: Edit) throws -> String {
+        guard let text = try? String(contentsOf: file, encoding: .utf8) else {
+            throw SimError("\(name) NO LONGER APPLIES: there is no \(edit.file)")
+        }
+        let count = text.components(separatedBy: edit.find).count - 1
+        guard count == 1 else {
+            throw SimError("\(name) NO LONGER APPLIES: its text occurs \(count) times in \(edit.file)")
+        }
+        return text
     }
 }
 
@@ -120,9 +130,19 @@ struct PlantedTree {
         if let data = try? Data(contentsOf: resolved) { try data.write(to: tree.appending(path: "Package.resolved")) }
     }
 
+    func read(_ file: String) throws -> String { try String(contentsOf: tree.appending(path: file), encoding: .utf8) }
+
+    func write(_ text: String, to file: String) throws {
+        if (try? read(file)) == text { return }
+        try Data(text.utf8).write(to: tree.appending(path: file))
+    }
+
     func build() throws {
         let result = try shell(
-            ["swift", "build", "-c", "release", "--product", "sim", "--scratch-path", scratch.path], in: tree)
+            [
+                "swift", "build", "-c", "release", "--product", "sim", "--scratch-path", scratch.path, "-Xswiftc",
+                "-cross-module-optimization",
+            ], in: tree)
         guard result.code == 0 else { throw SimError("does not build:\n\(result.output.suffix(3_000))") }
     }
 

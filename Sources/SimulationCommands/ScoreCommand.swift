@@ -6,9 +6,10 @@ struct ScoreCommand: ParsableCommand {
         commandName: "score",
         abstract: "Test the tester: plant one mistake at a time into a copy of the sources, sweep, and count seeds to red.",
         discussion: """
-            Needs the sources and `swift`. Each mistake is searched for in several disjoint ranges of seeds, so that none is caught \
-            by the luck of one seed. Ends with a table; fails if a mistake that nothing masks is not caught in every range, or if \
-            a rule no longer applies.
+            Needs the sources and `swift`. All mistakes are planted in one build, where the variable AVIARY_PLANTED in the \
+            environment names the one that is on; a rule that changes more than functions is built by itself. Each mistake is \
+            searched for in several disjoint ranges of seeds, so that none is caught by the luck of one seed. Ends with a table; \
+            fails if a mistake that nothing masks is not caught in every range, or if a rule no longer applies.
             """)
 
     @Argument(help: "The rules whose names begin so; all without any.")
@@ -31,11 +32,20 @@ struct ScoreCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The folder of the package.", valueName: "folder"))
     var package = "."
 
-    @Option(help: ArgumentHelp("The folder of the rules, in the package.", valueName: "folder"))
-    var planted = "SimTests/Planted"
+    @Option(help: ArgumentHelp("The folders of the rules, in the package.", valueName: "folder"))
+    var planted = ["SimTests/Planted"]
 
-    @Option(help: ArgumentHelp("Write the results as JSON here, after each rule; rules that are in it already are not run again.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write the results as JSON here, after each rule; rules that are in it already are not run again.",
+            valueName: "file"))
     var json: String?
+
+    @Flag(help: "Build each mistake by itself: slow, and the sources have nothing but the one mistake in them.")
+    var each = false
+
+    @Flag(help: "Only build, and say how a mistake is turned on.")
+    var onlyBuild = false
 
     func validate() throws {
         if seeds < 1 || ranges < 1 || jobs < 1 { throw ValidationError("--seeds, --ranges and --jobs are at least 1") }
@@ -43,13 +53,15 @@ struct ScoreCommand: ParsableCommand {
 
     func run() throws {
         let root = URL(filePath: package).standardizedFileURL
-        let folder = root.appending(path: planted)
-        let files = ((try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? [])
-            .filter { $0.pathExtension == "rule" }.sorted { $0.lastPathComponent < $1.lastPathComponent }
+        let files = planted.flatMap { folder in
+            (try? FileManager.default.contentsOfDirectory(
+                at: root.appending(path: folder), includingPropertiesForKeys: nil)) ?? []
+        }
+        .filter { $0.pathExtension == "rule" }.sorted { $0.lastPathComponent < $1.lastPathComponent }
         let wanted = files.filter { file in
             rules.isEmpty || rules.contains { file.lastPathComponent.hasPrefix($0) }
         }
-        guard !wanted.isEmpty else { throw SimError("\(folder.path): no such rule") }
+        guard !wanted.isEmpty else { throw SimError("no such rule in \(planted.joined(separator: ", "))") }
         let mistakes = try wanted.map { try PlantedMistake(file: $0) }
         let tree = PlantedTree(root: root, work: root.appending(path: ".build-planted"))
 
@@ -59,46 +71,89 @@ struct ScoreCommand: ParsableCommand {
         {
             score = earlier
         }
-        var stale: [String] = []
-        for mistake in mistakes where !score.results.contains(where: { $0.rule == mistake.name }) {
+        let open = mistakes.filter { mistake in !score.results.contains { $0.rule == mistake.name } }
+        let (together, stale) = try plantTogether(open, tree)
+        if onlyBuild { return }
+        for mistake in together { try record(mistake, tree.binary, isSwitched: true, &score) }
+        for mistake in open where !stale.contains(mistake.name) && !together.contains(where: { $0.name == mistake.name }) {
             try tree.restore()
-            do { try mistake.plant(in: tree.tree) } catch {
-                say("\(error)")
-                stale.append(mistake.name)
-                continue
-            }
+            try mistake.plant(in: tree.tree)
             do { try tree.build() } catch { throw SimError("\(mistake.name) \(error)") }
-            let result = try measure(mistake, tree.binary)
-            score.results.append(result)
-            say(result.row)
-            if let json { try Program.write(Program.json(score), to: json) }
+            try record(mistake, tree.binary, isSwitched: false, &score)
         }
-        try tree.restore()
 
         print(score.table)
         if !stale.isEmpty { throw SimError("rules that no longer apply: \(stale.joined(separator: ", "))") }
         if score.results.contains(where: { !$0.isCaught && $0.masked == nil }) { throw ExitCode(1) }
     }
 
-    private func measure(_ mistake: PlantedMistake, _ binary: URL) throws -> Score.Result {
+    /// Builds what can be built together; names what no longer applies.
+    private func plantTogether(
+        _ mistakes: [PlantedMistake], _ tree: PlantedTree
+    ) throws -> (together: [PlantedMistake], stale: [String]) {
+        try tree.restore()
+        var applying: [PlantedMistake] = []
+        var stale: [String] = []
+        for mistake in mistakes {
+            do {
+                try mistake.check(in: tree.tree)
+                applying.append(mistake)
+            } catch {
+                say("\(error)")
+                stale.append(mistake.name)
+            }
+        }
+        if each || applying.isEmpty { return ([], stale) }
+        let planted = try PlantedTogether(applying) { try tree.read($0) }
+        for mistake in planted.alone { say("\(mistake.name) needs a build of its own") }
+        for (file, text) in planted.texts { try tree.write(text, to: file) }
+        do { try tree.build() } catch { throw SimError("all mistakes together: \(error)") }
+        if onlyBuild {
+            for mistake in planted.mistakes { print("\(PlantedTogether.variable)=\(mistake.name) \(tree.binary.path)") }
+        }
+        return (planted.mistakes, stale)
+    }
+
+    private func record(_ mistake: PlantedMistake, _ binary: URL, isSwitched: Bool, _ score: inout Score) throws {
+        let simulator = Simulator(
+            binary: binary, switchedOn: isSwitched ? mistake.name : nil, jobs: jobs,
+            branching: branching, kind: kind)
+        let result = try measure(mistake, simulator)
+        score.results.append(result)
+        say(result.row)
+        if let json { try Program.write(Program.json(score), to: json) }
+    }
+
+    private func measure(_ mistake: PlantedMistake, _ simulator: Simulator) throws -> Score.Result {
         var result = Score.Result(
             rule: mistake.name, bug: mistake.bug, title: mistake.title, masked: mistake.masked, seedsPerRange: seeds)
         for range in 0..<ranges {
             let first = 1 + range * seeds
-            let found = try sweep(binary, first...first + seeds - 1)
+            let found = try simulator.sweep(first...first + seeds - 1)
             let seed = found.redSeeds.first
             result.seedsToRed.append(seed.map { $0 - first + 1 })
             result.coreSeconds += found.coreSeconds
             guard let seed, result.shows.isEmpty else { continue }
-            result.shows = try shows(binary, seed) ?? "a machine stops"
+            result.shows = try simulator.shows(seed) ?? "a machine stops"
         }
         return result
     }
 
-    private func sweep(_ binary: URL, _ seeds: ClosedRange<UInt64>) throws -> SweepResult {
+    private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
+}
+
+/// A build of the simulator with mistakes in it.
+private struct Simulator {
+    var binary: URL
+    /// The one that is on; nil where the build has only one.
+    var switchedOn: String?
+    var jobs: Int
+    var branching: Bool
+    var kind: KindOptions
+
+    func sweep(_ seeds: ClosedRange<UInt64>) throws -> SweepResult {
         // The workers go on for a moment after the first red one: the least of the red seeds counts.
         let said = try output(
-            of: binary,
             ["sweep", "--seeds", "\(seeds.lowerBound)..\(seeds.upperBound)", "--until-red", "--json", "--jobs", "\(jobs)"]
                 + (branching ? ["--branching"] : []) + kind.words)
         do { return try JSONDecoder().decode(SweepResult.self, from: said) } catch {
@@ -106,16 +161,20 @@ struct ScoreCommand: ParsableCommand {
         }
     }
 
-    private func shows(_ binary: URL, _ seed: UInt64) throws -> String? {
-        let said = try output(of: binary, ["run", "--seed", "\(seed)", "--json"] + kind.words)
+    /// The broken invariant; nil where the run ends its process.
+    func shows(_ seed: UInt64) throws -> String? {
+        let said = try output(["run", "--seed", "\(seed)", "--json"] + kind.words)
         return (try? JSONDecoder().decode(ReportDocument.self, from: said))?.invariant
     }
 
-    private func output(of binary: URL, _ words: [String]) throws -> Data {
+    private func output(_ words: [String]) throws -> Data {
         let process = Process()
         process.executableURL = binary
         process.arguments = words
-        process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, new in new }
+        var environment = ProcessInfo.processInfo.environment
+        environment["SWIFT_BACKTRACE"] = "enable=no"
+        environment[PlantedTogether.variable] = switchedOn
+        process.environment = environment
         let output = Pipe()
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
@@ -124,8 +183,6 @@ struct ScoreCommand: ParsableCommand {
         process.waitUntilExit()
         return said
     }
-
-    private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 }
 
 /// What the simulator sees of planted mistakes.
