@@ -115,7 +115,8 @@ extension ClusterRun {
     private mutating func logChanged(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
         guard status.isOpen else { return prefixes.closed(process, life: life) }
         if prefixes.isOpening(process, life: life) {
-            let log = LogImage(world.disk(process).visibleBytes(of: .log) ?? [])
+            // What the store read, though the medium may have gone wrong since.
+            let log = LogImage(world.disk(process).pristineBytes(of: .log) ?? [])
             return judged(
                 prefixes.opened(
                     process, group: group, life: life, log: log.records.map { EntryIdentity($0) }, commit: status.commit))
