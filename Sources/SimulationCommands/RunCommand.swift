@@ -12,6 +12,9 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Tell every event, one a line.")
     var trace = false
 
+    @Flag(help: "Tell the plot: what happened, without what is done as ever.")
+    var plot = false
+
     @Option(help: ArgumentHelp("Write the story as a page to look at in a browser.", valueName: "file"))
     var html: String?
 
@@ -31,7 +34,7 @@ struct RunCommand: ParsableCommand {
         let schedule = try which.loadSchedule()
         if twice, let name = which.name { return try compare(name) }
         var result: ClusterRun
-        let recorded = trace || html != nil ? Trace(recordedEvents: max(1, events)) : Trace()
+        let recorded = trace || plot || html != nil ? Trace(recordedEvents: max(1, events)) : Trace()
         let again: String
         if let schedule {
             result = ClusterRun(schedule: schedule, trace: recorded)
@@ -44,9 +47,10 @@ struct RunCommand: ParsableCommand {
         try finish(&result)
         let report = RunReport(result, again: again)
 
-        if trace || html != nil {
+        if trace || plot || html != nil {
             let story = result.story(again: "aviary sim run \(again)")
             if trace { for line in StoryText.lines(story) { Program.say(line) } }
+            if plot { for line in StoryText.plot(story) { Program.say(line) } }
             if let html { try Program.write(StoryPage.html(story), to: html) }
         }
         if let schedule, let expected = schedule.fingerprint {

@@ -56,7 +56,7 @@ struct ShrinkCommand: ParsableCommand {
         var result = ClusterRun(schedule: smallest, trace: .all)
         result.run()
         let story = result.story(again: "aviary sim run --schedule \(save ?? "FILE")")
-        for line in StoryText.lines(story) { Program.say(line) }
+        for line in StoryText.plot(story) { Program.say(line) }
         if let html { try Program.write(StoryPage.html(story), to: html) }
         if save == nil { Program.say("\n" + smallest.description) }
     }

@@ -78,6 +78,23 @@ import Testing
         #expect(StoryText.lines(story).contains { $0.contains("batch of 2") })
     }
 
+    @Test func `The plot leaves out what is done as ever, and messages that say the same again`() {
+        var story = Self.story
+        for (index, text) in [(13, "ack 1:7"), (14, "ack 1:7"), (15, "ack 1:8")] as [(UInt64, String)] {
+            let time = Self.at(11 + Int64(index))
+            story.events.append(
+                StoryEvent(time: time, lane: 0, kind: .message, text: text, from: 1, sent: time, index: index))
+        }
+        let body = StoryText.plot(story).drop { !$0.contains("routine") }
+        #expect(body.first?.contains("(4 events of routine are left out)") == true)
+        for told in ["started", "append 1:7", "lost power", "x ack 1:7", "elected", "done", "gone", "ack 1:8"] {
+            #expect(body.contains { $0.hasSuffix(told) }, "\(told)")
+        }
+        #expect(!body.contains { $0.contains("timer") || $0.contains("batch") })
+        // The lost one said nothing, so the first that arrives is news; the second is not.
+        #expect(body.count { $0.hasSuffix("  ack 1:7") } == 1)
+    }
+
     @Test func `Hostile text stays on its line and commands no terminal`() {
         let lines = StoryText.lines(PageTests.hostileStory)
         for line in lines {

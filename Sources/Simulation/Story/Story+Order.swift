@@ -58,7 +58,33 @@ extension Story {
     }
 }
 
+extension Story {
+    /// Which of the ordered events are routine: what disks, timers and ZooKeeper tell a process, links that come up, and messages
+    /// that say the same as the one before on the same way.
+    func isRoutine(_ events: [StoryEvent]) -> [Bool] {
+        // The last message of each way; there are few ways.
+        var ways: [(from: Int, to: Int, text: String)] = []
+        return events.map { event in
+            guard event.kind == .message, let from = event.from, !event.isLost else { return event.kind.mayBeRoutine }
+            guard let way = ways.firstIndex(where: { $0.from == from && $0.to == event.lane }) else {
+                ways.append((from, event.lane, event.text))
+                return false
+            }
+            defer { ways[way].text = event.text }
+            return ways[way].text == event.text
+        }
+    }
+}
+
 extension StoryEvent.Kind {
+    /// Whether such an event is told in a plot only by what comes of it.
+    var mayBeRoutine: Bool {
+        switch self {
+        case .step, .disk, .timer, .zooKeeper, .link: true
+        case .message, .call, .answer, .log, .life, .fault, .repair, .state, .mark, .violation: false
+        }
+    }
+
     /// Whether nothing is lost when such an event is not told, unless something came of it.
     var mayBeQuiet: Bool {
         switch self {

@@ -17,6 +17,18 @@ public enum StoryText {
         return teller.head() + teller.body(foldsQuietSteps: foldsQuietSteps)
     }
 
+    /// The plot of a story, for who wants to understand it at one reading: without what is done as ever (`Story.isRoutine`).
+    /// What comes of such an event is told: what its process becomes, logs and sends.
+    public static func plot(_ story: Story) -> [String] {
+        var plot = story
+        let events = story.orderedEvents
+        plot.events = zip(events, story.isRoutine(events)).filter { !$0.1 }.map(\.0)
+        var teller = Teller(story: plot)
+        let count = events.count - plot.events.count
+        return teller.head() + ["             (\(count) events of routine are left out)"]
+            + teller.body(foldsQuietSteps: false)
+    }
+
     /// One line of text without anything that a terminal would act on.
     static func plain(_ text: String) -> String {
         var plain = ""
