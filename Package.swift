@@ -143,8 +143,8 @@ let package = Package(
             name: "ClusterSimulationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine", "Wire"],
             swiftSettings: swift6),
         .testTarget(
-            name: "SimTests", dependencies: ["ClusterSimulation", "Simulation"], path: "SimTests", exclude: ["Planted"],
-            swiftSettings: swift6),
+            name: "SimTests", dependencies: ["ClusterSimulation", "Simulation"], path: "SimTests",
+            exclude: ["Planted", "Regressions"], swiftSettings: swift6),
         .testTarget(
             name: "ZooKeeperAdapterTests",
             dependencies: ["ZooKeeperAdapter", "Machine", "TestSupport"],
