@@ -29,6 +29,11 @@ extension ClusterWorld {
         ask(process) { node, now in node.askData { $0.isServing(at: now) } ?? false } ?? false
     }
 
+    /// Whether a process is a primary, in office or about to be, or a master, as far as it knows.
+    mutating func holdsOffice(_ process: Int) -> Bool {
+        ask(process) { node, _ in node.server?.isMaster ?? node.data?.isPrimary ?? false } ?? false
+    }
+
     mutating func value(of key: [UInt8], at process: Int) -> [UInt8]? {
         ask(process) { node, _ in node.askData { $0.value(of: key) } ?? nil } ?? nil
     }

@@ -44,6 +44,22 @@ import Testing
         }
     }
 
+    @Test func anEphemeralNodeThatIsDeletedByHandIsGoneThoughItsSessionLives() {
+        var world = connected(2)
+        _ = ask(&world, 0, 1, .create(path: "/a", data: [], mode: .ephemeral))
+        _ = ask(&world, 0, 2, .create(path: "/b", data: [], mode: .ephemeral))
+        _ = ask(&world, 1, 1, .sync(path: "/"))
+        _ = ask(&world, 1, 2, .exists(path: "/b", watch: true))
+        world.deleteEphemeralNode(of: 0, number: 3)
+        #expect(world.zooKeeper.ephemeralNodes(of: 0) == ["/a"])
+        #expect(world.run { $0.probe(1).coordination.contains(where: isWatch) })
+        #expect(ask(&world, 0, 3, .create(path: "/b", data: [], mode: .ephemeral)) == .created(path: "/b"))
+        #expect(expirations(world, 0) == 0)
+        // Who has no node loses none.
+        world.deleteEphemeralNode(of: 1, number: 0)
+        #expect(world.zooKeeper.ephemeralNodes(of: 0) == ["/a", "/b"])
+    }
+
     @Test func sequentialNamesCountTheParentsCreations() {
         var world = connected(1)
         _ = ask(&world, 0, 1, .create(path: "/lock", data: [], mode: .persistent))

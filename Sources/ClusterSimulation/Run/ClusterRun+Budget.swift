@@ -47,7 +47,9 @@ extension ClusterRun {
         let stagger = Nanoseconds(max(0, fault.amount)) * Int64(fault.processes.count)
         let isStaggered = fault.kind == .rollingRestart || fault.kind == .bulkPowerLoss
         // A trap springs when it likes.
-        let lasting = fault.isTrap ? Nanoseconds.seconds(3_600) : fault.lasts + (isStaggered ? stagger : .zero)
+        var lasting = fault.isTrap ? Nanoseconds.seconds(3_600) : fault.lasts + (isStaggered ? stagger : .zero)
+        // Who has lost its registration hears of it later, and looks whole until then.
+        if fault.kind == .sessionExpiry || fault.kind == .nodeDeletion { lasting = .seconds(10) }
         if lasting > .zero { budget.active.append((fault, world.now + lasting)) }
         guard fault.kind == .diskLoss else { return }
         for process in fault.processes { if let group = group(of: process) { budget.lost[group] = process } }

@@ -73,6 +73,8 @@ public struct ClusterRun: Sendable {
     /// Keys that the audit of safety mode did not reach.
     public internal(set) var unreachable = 0
     var budget: FaultBudget
+    /// Whom the last fault hit that was not everybody's.
+    private var lastHit: [Int] = []
 
     var serving: ServingOracle
     var recovery: RecoveryOracle
@@ -299,17 +301,42 @@ public struct ClusterRun: Sendable {
         guard phase == .faults else { return }
         let kind = plan.mix.shares[share].kind
         let targets = roles.indices.map { world.life(of: $0) > 0 }
-        if let fault = world.drawFault(kind, mayHit: { targets[$0] }, random: &chaos) { begin(fault) }
+        var drawn: Fault?
+        if let focus = drawFocus() {
+            drawn = world.drawFault(kind, mayHit: { focus.contains($0) && targets[$0] }, random: &chaos)
+        }
+        if drawn == nil { drawn = world.drawFault(kind, mayHit: { targets[$0] }, random: &chaos) }
+        if let drawn { begin(drawn) }
         planFault(share)
+    }
+
+    /// Whom the next fault is for: nil is anybody. Most harm is done where somebody holds an office, and where there is trouble
+    /// already; left to chance, two troubles of one process rarely meet.
+    private mutating func drawFocus() -> [Int]? {
+        switch chaos.below(4) {
+        case 0:
+            var inOffice: [Int] = []
+            for process in roles.indices where world.holdsOffice(process) { inOffice.append(process) }
+            return inOffice
+        case 1: return lastHit
+        default: return nil
+        }
     }
 
     private mutating func begin(_ fault: Fault) {
         guard allows(fault) else { return }
+        let victims = roles.indices.filter { process in
+            fault.processes == [process]
+                || !fault.paths.isEmpty && fault.paths.allSatisfy { $0.from == process || $0.to == process }
+        }
+        if !victims.isEmpty { lastHit = victims }
         written?.faults.append(.init(at: world.now - .zero, fault: fault))
         faults.add(fault.kind)
         spend(fault)
         world.begin(fault)
-        if fault.kind == .diskLoss { for process in fault.processes where process < roles.count { recovery.diskWasLost(process) } }
+        if fault.kind == .diskLoss {
+            for process in fault.processes where process < roles.count { recovery.diskWasLost(process) }
+        }
         if fault.lasts > .zero, !fault.isTrap { plan(.endFault(fault), after: fault.lasts) }
     }
 

@@ -181,6 +181,9 @@ public struct DataNode: Node {
     /// Whether this node would answer a linearizable read right now.
     public func isServing(at now: Instant) -> Bool { primary?.leaseHolds(at: now) ?? false }
 
+    /// Whether it takes itself for its group's primary, in office or on the way there.
+    public var isPrimary: Bool { primary != nil }
+
     /// The committed value of a key as far as this store knows; for tests and tools, not for clients.
     public func value(of key: [UInt8]) -> [UInt8]? { store.value(of: key) }
 

@@ -6,7 +6,7 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case isolation, partition, oneWayCut, partialCut, clientCut, reset, slowPath
     // ZooKeeper.
     case zooKeeperOutage, zooKeeperFailover, zooKeeperCut, zooKeeperReset, zooKeeperServerIsolated, zooKeeperServerDown
-    case zooKeeperServerSlow, sessionExpiry
+    case zooKeeperServerSlow, sessionExpiry, nodeDeletion
     // Disks.
     case diskStall, slowDisk, diskFull, syncFailure, appendFailure, diskLoss
     // Damage to what a disk holds.
@@ -28,7 +28,8 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss: true
         case .shutdown, .rollingRestart, .pause, .pauseMidBatch, .slowProcess, .clockRate, .isolation, .partition, .oneWayCut,
             .partialCut, .clientCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
-            .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .bitRot, .sectorLoss,
+            .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .nodeDeletion, .bitRot,
+            .sectorLoss,
             .misdirectedWrites, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
             false
         }

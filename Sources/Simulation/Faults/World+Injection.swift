@@ -93,6 +93,12 @@ extension World {
         case .sessionExpiry:
             guard let victim = living.pick(&random) else { return nil }
             return Fault(kind, processes: [victim])
+        case .nodeDeletion:
+            // Sometimes somebody cleans up thoroughly.
+            let owners = (0..<processCount).filter { isUp($0) && hasEphemeralNode($0) }
+            guard let victim = living.filter({ owners.contains($0) }).pick(&random) else { return nil }
+            let others = random.chance(1, in: 3) ? owners.filter { $0 != victim && random.chance(1, in: 2) } : []
+            return Fault(kind, processes: [victim] + others, amount: Int64(random.below(4)))
         case .diskStall, .diskFull:
             return Fault(kind, processes: [anybody], lasts: faultTime(&random))
         case .bitRot, .sectorLoss:
@@ -103,7 +109,8 @@ extension World {
         case .slowDisk:
             return Fault(kind, processes: [anybody], amount: [5, 30, 200][random.below(3)], lasts: faultTime(&random))
         case .syncFailure:
-            return Fault(kind, processes: [anybody], amount: [1_000, 10_000, 65_536][random.below(3)], lasts: faultTime(&random))
+            return Fault(
+                kind, processes: [anybody], amount: [1_000, 10_000, 65_536][random.below(3)], lasts: faultTime(&random))
         case .appendFailure:
             return Fault(kind, processes: [anybody], amount: [500, 5_000, 65_536][random.below(3)], lasts: faultTime(&random))
         }
@@ -174,6 +181,7 @@ extension World {
         case .zooKeeperServerIsolated: for server in servers { setZooKeeperServerIsolated(server, true) }
         case .zooKeeperServerDown: for server in servers { setZooKeeperServerDown(server, true) }
         case .sessionExpiry: for process in processes { expireSessions(of: process) }
+        case .nodeDeletion: for process in processes { deleteEphemeralNode(of: process, number: Int(max(0, fault.amount))) }
         case .diskStall: for process in processes { stallDisk(process, for: fault.lasts) }
         case .bitRot: for process in processes { rotDisk(process) }
         case .sectorLoss: for process in processes { loseSectors(process) }
@@ -205,7 +213,7 @@ extension World {
         let servers = fault.servers.filter { $0 < zooKeeperServers }
         switch fault.kind {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
-            .zooKeeperFailover, .zooKeeperReset, .bitRot, .sectorLoss:
+            .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss:
             return
         // They end by themselves.
         case .pause, .pauseMidBatch, .diskStall: return

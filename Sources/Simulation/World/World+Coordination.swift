@@ -71,6 +71,20 @@ extension World {
         takeCoordinationOutput()
     }
 
+    /// Whether a process's session has an ephemeral node.
+    func hasEphemeralNode(_ process: Int) -> Bool { !zooKeeper.ephemeralNodes(of: process).isEmpty }
+
+    /// Somebody deletes one of a process's ephemeral nodes by hand. `number` says which, by its place in the order of their
+    /// paths, counted round.
+    public mutating func deleteEphemeralNode(of process: Int, number: Int) {
+        let paths = zooKeeper.ephemeralNodes(of: process)
+        guard !paths.isEmpty else { return }
+        let path = paths[number % paths.count]
+        tell(.fault, lane: process, "somebody deletes its \(path)")
+        zooKeeper.deleteByHand(path, at: now)
+        takeCoordinationOutput()
+    }
+
     public mutating func healZooKeeper() {
         tell(.repair, lane: laneOfZooKeeper, "healed")
         zooKeeper.heal(at: now)

@@ -44,7 +44,7 @@ extension World {
         var lanes = fault.processes
         switch fault.kind {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
-            .pause, .pauseMidBatch, .zooKeeperFailover, .zooKeeperReset, .bitRot, .sectorLoss:
+            .pause, .pauseMidBatch, .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss:
             return
         case .slowProcess: kind = .slow
         case .slowPath:

@@ -1,7 +1,7 @@
 import Machine
 
 // What is done to an ensemble from outside: ways to a server are cut, servers crash and are slow, leaders crash and come back,
-// sessions are ended, and the whole ensemble is out. (`setIsolated` is with the leadership that it is about.)
+// sessions are ended, nodes are deleted by hand, and the whole ensemble is out. (`setIsolated` is with the leadership that it is about.)
 
 extension ZooKeeperModel {
     /// Cuts a process off from a server, or ends that. Neither side notices at once.
@@ -79,6 +79,20 @@ extension ZooKeeperModel {
         guard sessions[session].isAlive else { return }
         counters.add(.sessionExpired)
         closeSession(session, at: now)
+    }
+
+    /// The ephemeral nodes of a process's present sessions, in order.
+    func ephemeralNodes(of process: Int) -> [String] {
+        handlesOfProcess[process].flatMap { handle in
+            handles[handle].sessionID == 0 ? [] : leader.tree.ephemerals(of: handles[handle].sessionID)
+        }
+    }
+
+    /// An operator deletes a node.
+    mutating func deleteByHand(_ path: String, at now: Instant) {
+        guard canCommit else { return }
+        _ = leader.decide(.delete(path: path, version: -1), of: 0)
+        planCatchUps(at: now)
     }
 
     /// Everything works again, or will in a moment.
