@@ -16,6 +16,9 @@ public struct RunReport: Sendable {
     public let operations: OperationCounts
     public let faults: FaultCounts
     public let marks: Counters
+    public let reached: SometimesCounts
+    /// How often nodes were answered with each of ZooKeeper's errors, by its code.
+    public let coordinationErrors: SortedMap<Int32, Int>
     public let logCounts: SortedMap<String, Int>
     /// How often clients were answered with each error, by its code's number.
     public let errors: SortedMap<Int, Int>
@@ -40,6 +43,8 @@ public struct RunReport: Sendable {
         var marks = run.world.counters
         marks += run.world.zooKeeper.counters
         self.marks = marks
+        reached = run.world.reached
+        coordinationErrors = run.world.coordinationErrors
         logCounts = run.world.logCounts
         errors = run.errors
         unreachable = run.unreachable

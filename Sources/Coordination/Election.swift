@@ -155,8 +155,10 @@ public struct Election: Hashable, Sendable {
         switch reply {
         case .data(let bytes, let stat):
             guard stat.ephemeralOwner == session.sessionID, let record = MasterRecord(bytes) else {
+                sink.reached(.electionLost)
                 return conclude(.otherMaster, session, at: now, into: &sink)
             }
+            sink.reached(.electionFoundWon)
             return conclude(.elected(epoch: record.epoch), session, at: now, into: &sink)
         case .failed(.noNode, _):
             state = lock.heldPath == nil ? .locking : .readingEpoch

@@ -104,7 +104,11 @@ public struct Lock: Hashable, Sendable {
         switch conversation.hear(event, session) {
         case .sessionReplaced: forget()
         case .connected: if isWanted, heldPath == nil { needsList = true }
-        case .watchFired(let path): if let predecessor, path == parent + "/" + predecessor { needsList = true }
+        case .watchFired(let path):
+            if let predecessor, path == parent + "/" + predecessor {
+                sink.reached(.lockPredecessorWent)
+                needsList = true
+            }
         case .reply(let reply): received(reply, at: now, into: &sink)
         case .nothing: break
         }
@@ -200,13 +204,19 @@ extension Lock {
         case (.createParent, .created), (.createParent, .failed(.nodeExists, _)):
             needsParent = false
         case (.list, .children(let names, _)):
-            sawChildren(names)
+            sawChildren(names, into: &sink)
             conversation.succeeded()
         case (.inspect, .existence(let stat)):
-            if stat == nil { needsList = true } else { isWaiting = true }
+            if stat == nil {
+                sink.reached(.lockPredecessorGone)
+                needsList = true
+            } else {
+                isWaiting = true
+            }
         case (.delete(let child), .deleted), (.delete(let child), .failed(.noNode, _)):
             own.removeAll { $0 == child }
         case (.create, .failed(let error, _)) where error.isOutcomeUnknown:
+            sink.reached(.lockCreateUnknown)
             unaccounted += 1
             needsSync = true
             needsList = true
@@ -229,11 +239,12 @@ extension Lock {
     }
 
     /// Finds our children and who is before us.
-    private mutating func sawChildren(_ names: [String]) {
+    private mutating func sawChildren(_ names: [String], into sink: inout Sink) {
         let before = own
         let queue = names.compactMap(Ticket.init).sorted()
         own = guid.map { guid in queue.filter { $0.guid == guid }.map(\.name) } ?? []
         let turnedUp = own.count { !before.contains($0) }
+        if turnedUp > 0, unaccounted > 0 { sink.reached(.lockNodeFound) }
         unaccounted = max(0, unaccounted - turnedUp)
         isWaiting = false
         predecessor = nil

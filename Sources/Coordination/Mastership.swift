@@ -103,12 +103,16 @@ public struct Mastership: Hashable, Sendable {
         case .multi:
             pauses[name] = nil
             announce(transaction, group: name, into: &sink)
+            if transaction.isBootstrap {
+                sink.reached(transaction.touchesRing ? .groupFormed : .groupFormedPending)
+            }
         case .failed(let error, let operations):
             if !error.isOutcomeUnknown, let first = operations.first, first == .badVersion || first == .noNode {
                 isDeposed = true
                 sink.log(.warning, "no longer master: another server was elected", [LogField("epoch", epoch)])
                 return
             }
+            if error.isOutcomeUnknown { sink.reached(.masterWriteUnknown) }
             sink.log(
                 .info, "a change of the group did not go through, looking again",
                 [LogField("group", name), LogField("error", "\(error)")]
@@ -152,6 +156,7 @@ extension Mastership {
             bootstrap(view.group, member, isImported: isImported, ring: ring, into: &sink)
         case .replace(let old, let new, let inSync):
             guard let config = view.config else { return }
+            sink.reached(config.inSync.contains(new) ? .standbyPromoted : .laterLifePromoted)
             let next = GroupConfig(lineage: config.lineage, term: config.term + 1, primary: new, inSync: inSync)
             replace(view.group, old: old, next: next, new: new, version: view.configVersion, into: &sink)
         }
@@ -229,6 +234,7 @@ extension Mastership {
     private mutating func report(_ name: String, _ view: GroupView, into sink: inout Sink) {
         let problem = GroupPlan(view).problem
         if problem != problems[name] {
+            sink.reached(problem == nil ? .groupWentOn : .groupWasStuck)
             if let problem {
                 sink.log(.error, "group has no primary", [LogField("group", name), LogField("problem", problem)])
             } else {

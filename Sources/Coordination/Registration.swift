@@ -210,6 +210,7 @@ extension Registration {
                 return
             }
             if let undecided {
+                sink.reached(.registrationRepeated)
                 state = .writing(undecided, isRepeat: true)
                 return
             }
@@ -235,6 +236,7 @@ extension Registration {
         switch reply {
         case .multi: return registered(attempt.number, session, at: now, into: &sink)
         case .failed(let error, _) where error.isOutcomeUnknown:
+            sink.reached(.registrationUnknown)
             state = .syncing(undecided: attempt)
             conversation.pause(at: now, into: &sink)
         case .failed(_, let operations):
@@ -256,6 +258,7 @@ extension Registration {
         switch reply {
         case .data(let bytes, let stat):
             if stat.ephemeralOwner == session.sessionID, bytes == content {
+                sink.reached(.registrationFound)
                 return registered(attempt.number, session, at: now, into: &sink)
             }
             state = startOver

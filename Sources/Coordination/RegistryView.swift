@@ -102,6 +102,7 @@ struct RegistryView<Content: RegistrationContent>: Hashable, Sendable {
             conversation.succeeded()
             return true
         case .failed(.noNode, _):
+            sink.reached(.registrationGoneWhenRead)
             children.foundStale(session, into: &sink)
             conversation.pause(at: now, into: &sink)
         case .failed, .created, .deleted, .set, .existence, .children, .synced, .multi:

@@ -124,6 +124,7 @@ public struct Session: Hashable, Sendable {
             LogField("timeoutMillis", timeout.milliseconds),
         ]
         sink.log(.info, isNew ? "ZooKeeper session established" : "ZooKeeper connection restored", fields)
+        if !isNew { sink.reached(.sessionOutlivedConnection) }
         return isNew ? .established : .reconnected
     }
 
@@ -150,6 +151,7 @@ public struct Session: Hashable, Sendable {
             .warning, "ZooKeeper session expired",
             [LogField("session", "0x" + String(UInt64(bitPattern: sessionID), radix: 16))])
         openNext(at: now, into: &sink)
+        sink.reached(.sessionReplaced)
         return .expired
     }
 

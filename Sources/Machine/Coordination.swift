@@ -154,6 +154,30 @@ public enum CoordinationError: Hashable, Sendable {
         }
     }
 
+    public var code: Int32 {
+        switch self {
+        case .systemError: -1
+        case .runtimeInconsistency: -2
+        case .connectionLoss: -4
+        case .marshallingError: -5
+        case .unimplemented: -6
+        case .operationTimeout: -7
+        case .badArguments: -8
+        case .invalidState: -9
+        case .noNode: -101
+        case .noAuth: -102
+        case .badVersion: -103
+        case .noChildrenForEphemerals: -108
+        case .nodeExists: -110
+        case .notEmpty: -111
+        case .sessionExpired: -112
+        case .authFailed: -115
+        case .closing: -116
+        case .sessionMoved: -118
+        case .other(let code): code
+        }
+    }
+
     /// Whether the operation may have been applied all the same.
     public var isOutcomeUnknown: Bool {
         switch self {

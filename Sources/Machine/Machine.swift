@@ -76,6 +76,7 @@ public enum NodeEffect<Message: Sendable, Reply: Sendable>: Sendable {
 /// Where a node's effects are gathered: one sink through the whole node, no array per sub-machine.
 public struct Effects<Message: Sendable, Reply: Sendable>: Sendable {
     @usableFromInline var gathered: [NodeEffect<Message, Reply>] = []
+    @usableFromInline var marks = SometimesSet()
 
     @inlinable public var items: [NodeEffect<Message, Reply>] { gathered }
 
@@ -95,6 +96,16 @@ public struct Effects<Message: Sendable, Reply: Sendable>: Sendable {
     @inlinable public mutating func drain(into other: inout [NodeEffect<Message, Reply>]) {
         other.removeAll(keepingCapacity: true)
         swap(&gathered, &other)
+    }
+
+    /// Says that the node came to a state that a healthy sweep must reach. No effect: a driver may ignore it.
+    @inlinable public mutating func reached(_ mark: Sometimes) { marks.insert(mark) }
+
+    /// Takes the marks that were reached since the last time.
+    @inlinable public mutating func takeReached() -> SometimesSet {
+        let taken = marks
+        marks = SometimesSet()
+        return taken
     }
 
     public mutating func log(_ level: LogLevel, _ event: String, _ fields: [LogField] = []) {

@@ -52,6 +52,8 @@ public struct ConfigWriter: Sendable {
     }
 
     public var isBusy: Bool { state != .idle }
+    /// Whether the outcome of something that was written is unknown.
+    public var isUndecided: Bool { !undecided.isEmpty }
     public var config: GroupConfig { base }
     public var configVersion: Int32 { version }
 
@@ -93,9 +95,9 @@ public struct ConfigWriter: Sendable {
     }
 
     /// A watch showed config at a version.
-    public mutating func observed(_ config: GroupConfig, version seen: Int32) -> Outcome? {
+    public mutating func observed(_ config: GroupConfig, version seen: Int32, into effects: inout Sink) -> Outcome? {
         guard seen > version else { return nil }
-        return moved(to: config, version: seen)
+        return moved(to: config, version: seen, into: &effects)
     }
 
     /// Offers a reply; nil where it is another's, or where nothing is decided yet.
@@ -110,15 +112,17 @@ public struct ConfigWriter: Sendable {
     private mutating func written(_ reply: CoordinationReply, into effects: inout Sink) -> Outcome? {
         switch reply {
         case .multi(let results):
-            guard case .set(let stat)? = results.last else { return moved(to: target, version: version + 1) }
-            return moved(to: target, version: stat.version)
+            guard case .set(let stat)? = results.last else { return moved(to: target, version: version + 1, into: &effects) }
+            return moved(to: target, version: stat.version, into: &effects)
         case .failed(let error, _) where error.isOutcomeUnknown:
+            effects.reached(.configWriteUnknown)
             if !undecided.contains(target) { undecided.append(target) }
             if error == .operationTimeout { read(into: &effects) } else { state = .waiting }
             return nil
         case .failed(let error, let operations):
             if error == .noNode, operations.first == .some(.some(.noNode)) {
                 state = .idle
+                effects.reached(.configWriteWithoutRegistration)
                 return .deposed("its registration is gone")
             }
             if error == .badVersion {
@@ -129,6 +133,7 @@ public struct ConfigWriter: Sendable {
             if undecided.isEmpty {
                 state = .idle
                 target = base
+                effects.reached(.configWriteRefused)
                 return .refused
             }
             // This attempt failed for good, an earlier one may still come: force a decision with what stands.
@@ -146,6 +151,7 @@ public struct ConfigWriter: Sendable {
         switch reply {
         case .data(let bytes, let stat):
             guard stat.version > version else {
+                effects.reached(.configWriteRepeated)
                 send(into: &effects)
                 return nil
             }
@@ -153,7 +159,8 @@ public struct ConfigWriter: Sendable {
                 state = .idle
                 return .deposed("its group's config cannot be read")
             }
-            return moved(to: config, version: stat.version)
+            if undecided.contains(config) { effects.reached(.configWriteFoundApplied) }
+            return moved(to: config, version: stat.version, into: &effects)
         case .failed(.operationTimeout, _):
             read(into: &effects)
             return nil
@@ -169,7 +176,7 @@ public struct ConfigWriter: Sendable {
         }
     }
 
-    private mutating func moved(to config: GroupConfig, version seen: Int32) -> Outcome {
+    private mutating func moved(to config: GroupConfig, version seen: Int32, into effects: inout Sink) -> Outcome {
         state = .idle
         undecided = []
         mustBeRegistered = nil

@@ -57,6 +57,7 @@ public struct Follower: Sendable {
         _ append: Append, from address: Address, store: inout LogStore, now: Instant, into effects: inout Sink
     ) -> Verdict {
         guard append.group == group, append.to == me.number, append.from != me, isWellFormed(append, store) else {
+            if append.group == group, append.to != me.number { effects.reached(.appendForAnotherLife) }
             return .dropped
         }
         // Before anything about terms: those of different histories cannot be compared.
@@ -68,6 +69,7 @@ public struct Follower: Sendable {
             return .dropped
         }
         guard append.term >= store.adoptedTerm else {
+            effects.reached(.appendOfOlderTermRefused)
             reply(to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .olderTerm, into: &effects)
             return .dropped
         }
@@ -81,6 +83,7 @@ public struct Follower: Sendable {
         if primary?.term != append.term {
             // While the log is being rewritten nothing can be made durable, a term neither; the primary tries again.
             guard !store.isRewriting else { return .dropped }
+            if let primary, append.term > primary.term { effects.reached(.higherTermFollowed) }
             follow(append, at: address, store: &store)
         }
         primary?.address = address
@@ -110,17 +113,22 @@ public struct Follower: Sendable {
 
     private mutating func take(_ append: Append, store: inout LogStore, into effects: inout Sink) -> Verdict {
         guard !store.isRewriting else {
+            effects.reached(.appendDuringRewrite)
             owed = (append.sentAt, append.lease, .busy)
             return .dropped
         }
         guard store.term(at: append.previous.seq) == append.previous.term else {
+            effects.reached(.appendDidNotFit)
             let runs = store.runs.suffix(Follower.reportedRuns)
             owed = (append.sentAt, append.lease, .mismatch(last: store.last, runs: Array(runs)))
             return .dropped
         }
         for entry in append.entries {
             if let term = store.term(at: entry.position.seq) {
-                if term == entry.position.term { continue }
+                if term == entry.position.term {
+                    effects.reached(.entriesRepeated)
+                    continue
+                }
                 let keep = entry.position.seq - 1
                 guard keep >= store.commit else {
                     return .broken(
@@ -135,6 +143,7 @@ public struct Follower: Sendable {
                         LogField("commit", store.commit),
                     ]
                 )
+                effects.reached(.logCutAtDivergence)
                 store.truncate(after: keep, into: &effects)
                 owed = (append.sentAt, append.lease, .busy)
                 return .taken
@@ -153,6 +162,7 @@ public struct Follower: Sendable {
         guard let primary, store.adoptedTerm == primary.term, store.durableMark >= adoptionMark else { return }
         let verified = min(verifiedEnd, store.durable)
         // What is only in memory here is not committed here, whoever else has it: a crash would take the mark back.
+        if primaryCommit > verified { effects.reached(.commitWaitedForOwnSync) }
         if min(primaryCommit, verified) > store.commit { _ = store.commit(through: min(primaryCommit, verified)) }
         if owed == nil, verified > told, let newest = newestEcho { owed = (newest.echo, newest.lease, .accepted) }
         guard let answer = owed else { return }

@@ -14,6 +14,7 @@ extension Primary {
             // A joiner that has gone silent must not hold up commits; but one whose growth may be in force does count.
             let peer = peers.values[index]
             guard !writer.mayBeInForce.contains(peer.member), isSilent(peer, now: now) else { continue }
+            effects.reached(.joinerFellSilent)
             peers.update(at: index) { $0.isJoining = false }
         }
         guard !writer.isBusy else { return }
@@ -37,6 +38,9 @@ extension Primary {
     private mutating func shrink(away lost: [MemberID], into effects: inout Sink) {
         var next = writer.config
         next.inSync.removeAll { lost.contains($0) }
+        for member in lost {
+            effects.reached(registered.contains(member.number) ? .memberShrunkForSilence : .memberShrunkForItsEnd)
+        }
         effects.log(
             .warning, "shrinking the in-sync set",
             [
@@ -65,6 +69,7 @@ extension Primary {
             var next = writer.config
             // Another life of the same store has no place beside it.
             next.inSync = others + [peer.member]
+            effects.reached(others.count < writer.config.inSync.count ? .lifeReplacedInGrowth : .learnerGrown)
             effects.log(
                 .notice, "growing the in-sync set",
                 [

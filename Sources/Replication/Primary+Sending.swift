@@ -33,6 +33,8 @@ extension Primary {
                 peers.update(at: index) { $0.reading = ticket }
             }
         }
+        let peer = peers.values[index]
+        if peer.isMatched, peer.reading == nil, peer.next <= store.last.seq { effects.reached(.windowWasFull) }
         return spoke
     }
 

@@ -116,10 +116,13 @@ public struct Primary: Sendable {
             }
         case .olderTerm:
             guard reply.term > term else { return nil }
+            effects.reached(.deposedByHigherTerm)
             return .deposed("\(reply.from) has heard of term \(reply.term)")
-        case .mismatch(_, let runs):
+        case .mismatch(let last, let runs):
             guard reply.term == term else { return nil }
             let common = CommonPoint.of(own: store.runs, other: runs)
+            if common.seq == 0 { effects.reached(.nothingInCommon) }
+            if common.seq > 0, common.seq < last.seq { effects.reached(.commonPointBelowEnd) }
             peers.update(reply.from.number) {
                 $0.isMatched = true
                 $0.common = max($0.common, common.seq)
@@ -127,6 +130,7 @@ public struct Primary: Sendable {
             }
         case .busy:
             guard reply.term == term else { return nil }
+            effects.reached(.peerWasBusy)
             peers.update(reply.from.number) { $0.becameBusy(end: store.last.seq) }
         case .otherLineage(let other):
             let toldBefore = peers.update(reply.from.number) { peer in
@@ -158,7 +162,10 @@ public struct Primary: Sendable {
     ) {
         for index in peers.keys.indices where peers.values[index].reading == ticket {
             peers.update(at: index) { $0.reading = nil }
-            guard let first = entries.first, first.position.seq == peers.values[index].next else { continue }
+            guard let first = entries.first, first.position.seq == peers.values[index].next else {
+                continue
+            }
+            effects.reached(.learnerFedFromFile)
             send(entries, toPeerAt: index, store: store, now: now, into: &effects)
         }
     }
@@ -170,7 +177,7 @@ public struct Primary: Sendable {
     public mutating func observed(
         _ config: GroupConfig, version: Int32, now: Instant, into effects: inout Sink
     ) -> Verdict? {
-        guard let outcome = writer.observed(config, version: version) else { return nil }
+        guard let outcome = writer.observed(config, version: version, into: &effects) else { return nil }
         return conclude(outcome, now: now, into: &effects)
     }
 
@@ -191,10 +198,13 @@ public struct Primary: Sendable {
     public mutating func batchEnded(
         store: inout LogStore, promise: Promise, now: Instant, into effects: inout Sink
     ) -> [LogStore.Applied] {
-        if now - lastBatch > options.replicationTimeout / 2 { listeningSince = now }
+        if now - lastBatch > options.replicationTimeout / 2 {
+            effects.reached(.peersForgivenAfterPause)
+            listeningSince = now
+        }
         lastBatch = now
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
-        let applied = advanceCommit(store: &store)
+        let applied = advanceCommit(store: &store, into: &effects)
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
         adjustInSyncSet(store: store, now: now, into: &effects)
         sendAll(store: &store, now: now, into: &effects)
@@ -208,6 +218,7 @@ public struct Primary: Sendable {
             office = .levelling(first: first)
         }
         if case .levelling(let first) = office, store.commit >= first { office = .waitingForPromises }
+        if office == .waitingForPromises, !promise.hasRunOut(at: now) { effects.reached(.promiseWaitedOut) }
         if office == .waitingForPromises, promise.hasRunOut(at: now) {
             office = .serving
             effects.log(
@@ -225,7 +236,7 @@ public struct Primary: Sendable {
 
     /// Committed is what is durable here and on every store that counts. Inherited entries are committed by the first entry
     /// of this term, not before: until then an ack of this term may still be missing.
-    private mutating func advanceCommit(store: inout LogStore) -> [LogStore.Applied] {
+    private mutating func advanceCommit(store: inout LogStore, into effects: inout Sink) -> [LogStore.Applied] {
         let first: UInt64
         switch office {
         case .adopting: return []
@@ -237,6 +248,8 @@ public struct Primary: Sendable {
             mark = min(mark, peers[member.number].flatMap { $0.member == member ? $0.acked : nil } ?? 0)
         }
         guard mark > store.commit, mark >= first else { return [] }
+        if first > store.commit + 1 { effects.reached(.inheritedEntriesCommitted) }
+        if writer.isUndecided { effects.reached(.committedUnderUndecidedConfig) }
         return store.commit(through: mark)
     }
 

@@ -116,12 +116,14 @@ extension LogStore {
             contents = found.contents
             report(found, into: &effects)
             let cleanUp: [DiskOperation] = opening.rollbackSize == nil ? [] : [.remove(.rollback)]
+            if !cleanUp.isEmpty { effects.reached(.rollbackFileDiscarded) }
             if opening.report.wasClosed {
                 writing.encoder = LogEncoder(chain: found.chain)
                 writing.end = found.end
                 writing.durable = last.seq
                 writing.handedSeq = last.seq
                 writing.closedAtCommit = commit
+                effects.reached(.logOpenedAsClosed)
                 run(cleanUp + [.syncDirectory], then: .opened, into: &effects)
             } else {
                 // Before there is a rollback file again, the log itself must be safe under its name: else a power cut
@@ -139,6 +141,7 @@ extension LogStore {
         opening.report.tornBytes = found.tornBytes
         opening.report.tornRecords = found.tornRecords
         if found.tornBytes > 0 {
+            effects.reached(.tornTailRolledBack)
             effects.log(
                 .warning, "log ends in a torn write, which is rolled back",
                 [

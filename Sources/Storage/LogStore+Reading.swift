@@ -108,6 +108,7 @@ extension LogStore {
             return []
         }
         if let end { reading.ended(at: end) }
+        effects.reached(.entriesReadFromFile)
         return [.entriesRead(ticket: read.ticket, entries)]
     }
 

@@ -42,7 +42,7 @@ extension LogStore {
 
     mutating func scriptStepEnded(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
         script.running = nil
-        if case .failed = result { return scriptFailed(result) }
+        if case .failed = result { return scriptFailed(result, into: &effects) }
         if let next = script.rest.popLast() {
             script.running = requests.request(next, into: &effects)
             return []
@@ -59,8 +59,10 @@ extension LogStore {
         }
     }
 
-    private mutating func scriptFailed(_ result: DiskResult) -> [LogStoreEvent] {
-        switch script.sequel {
+    private mutating func scriptFailed(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
+        if phase == .opening { effects.reached(.openingFailed) }
+        if rewrite != nil { effects.reached(.rewriteFailed) }
+        return switch script.sequel {
         case .locked: stop(doing: "open the store", result)
         case .listed: stop(doing: "list the store's files", result)
         case .scanned, .rewriteRead: stop(doing: "read", result)

@@ -118,20 +118,28 @@ extension LogStore {
         writing.syncing = LogWriting.Sync(id: id, mark: writing.handedMark, seq: writing.handedSeq)
     }
 
-    mutating func appendEnded(_ result: DiskResult) -> [LogStoreEvent] {
+    mutating func appendEnded(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
         writing.appending.removeFirst()
-        guard case .done = result else { return stop(doing: "write", result) }
+        guard case .done = result else {
+            effects.reached(.writeFailedForGood)
+            return stop(doing: "write", result)
+        }
         return []
     }
 
     mutating func syncEnded(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
-        guard case .done = result, let sync = writing.syncing else { return stop(doing: "sync", result) }
+        guard case .done = result, let sync = writing.syncing else {
+            effects.reached(.syncFailedForGood)
+            return stop(doing: "sync", result)
+        }
         writing.syncing = nil
         writing.durableMark = max(writing.durableMark, sync.mark)
         writing.durable = max(writing.durable, min(sync.seq, last.seq))
         contents.tail.trim(through: min(commit, durable))
         switch phase {
-        case .open: syncIfNeeded(into: &effects)
+        case .open:
+            if writing.handedSeq > sync.seq + 1 { effects.reached(.syncWasShared) }
+            syncIfNeeded(into: &effects)
         // The rewrite ends with a sync of its own.
         case .rewriting: break
         case .closing: closeIfSynced(into: &effects)
@@ -173,7 +181,11 @@ extension LogStore {
         if writing.closedAtCommit != commit {
             writing.encoder.closed(last: last.seq, commit: commit)
             let line = writing.encoder.take()
-            if LogStore.sharesBlock(with: line.count, at: writing.end) { operations.append(.append(.log, line)) }
+            if LogStore.sharesBlock(with: line.count, at: writing.end) {
+                operations.append(.append(.log, line))
+            } else {
+                effects.reached(.closedWithoutItsLine)
+            }
         }
         run(operations + [.sync(.log)], then: .closed, into: &effects)
     }

@@ -150,7 +150,7 @@ public struct LogStore: Sendable {
         guard phase != .stopped, phase != .closed else { return [] }
         if completion.id == script.running { return scriptStepEnded(completion.result, into: &effects) }
         if completion.id == writing.syncing?.id { return syncEnded(completion.result, into: &effects) }
-        if writing.appending.first == completion.id { return appendEnded(completion.result) }
+        if writing.appending.first == completion.id { return appendEnded(completion.result, into: &effects) }
         if let index = reading.index(of: completion.id) { return readEnded(index, completion.result, into: &effects) }
         return []
     }

@@ -120,8 +120,9 @@ struct ConfigWriterTests {
 
     @Test func anotherPrimaryInConfigIsTheEnd() throws {
         var writer = writer(both)
+        var sink = Sink()
         let next = GroupConfig(lineage: Lineage("l"), term: 4, primary: other, inSync: [other])
-        guard case .deposed = writer.observed(next, version: 9) else { return #expect(Bool(false)) }
-        #expect(writer.observed(both, version: 6) == nil, "the past says nothing")
+        guard case .deposed = writer.observed(next, version: 9, into: &sink) else { return #expect(Bool(false)) }
+        #expect(writer.observed(both, version: 6, into: &sink) == nil, "the past says nothing")
     }
 }

@@ -114,13 +114,19 @@ extension ClusterPlan {
         Setting("join-distance", \.data.replication.joinDistance),
         Setting("chunk-bytes", \.data.storage.chunkBytes),
         Setting("cached-bytes", \.data.storage.cachedEntryBytes),
+        Setting("pending-writes", \.data.pendingWrites),
+        Setting("pending-reads", \.data.pendingReads),
+        Setting("pending-requests", \.server.pendingRequests),
+        Setting("data-drain-time", \.data.drainTime),
+        Setting("server-drain-time", \.server.drainTime),
     ]
 
     /// Options that a shrinker may set to their plain values without a change of the cast.
     static let plainSettings = [
         "clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity", "zookeeper-servers",
         "zookeeper-tick", "zookeeper-timeout", "zookeeper-lag", "page-bytes", "sync-time", "window-bytes", "append-bytes",
-        "join-distance", "chunk-bytes", "cached-bytes",
+        "join-distance", "chunk-bytes", "cached-bytes", "pending-writes", "pending-reads", "pending-requests",
+        "data-drain-time", "server-drain-time",
     ]
 
     /// The plain world: nothing late, nothing odd.

@@ -57,8 +57,11 @@ public struct ClusterPlan: Sendable {
 
     // The world and the nodes.
     public var world = usualWorld
-    public var data = DataOptions()
-    public var server = ServerOptions()
+    public var data = DataOptions(limits: ClusterPlan.limits)
+    public var server = ServerOptions(limits: ClusterPlan.limits)
+
+    /// Low, so that requests beyond them are cheap.
+    private static let limits = Limits(keyBytes: 64, valueBytes: 8_000)
 
     /// A store cannot tell damage to what its last sync wrote from a write that a crash tore, and rolls it back (repair from
     /// replicas, which can, is not there yet).
@@ -87,7 +90,8 @@ public struct ClusterPlan: Sendable {
         case .small: self.init(small: &random)
         }
         // Always drawn, so that a mode that is asked for changes nothing else.
-        let drawn = random.chance(1, in: 5) ? RunMode.safety : .liveness
+        let damages = mix.shares.contains { $0.kind.isDamage }
+        let drawn = random.chance(1, in: damages ? 3 : 8) ? RunMode.safety : .liveness
         self.mode = mode ?? drawn
         world.clients = clients
     }
@@ -138,7 +142,7 @@ public struct ClusterPlan: Sendable {
             world.timerLateness = Spread(least: .zero, usual: .milliseconds(5), worst: .milliseconds(300), tailPer1024: 20)
         }
         // Small enough to overflow while a path is cut, large enough for everything that all clients have under way.
-        if random.chance(1, in: 8) { world.network.capacity = 48 }
+        if random.chance(1, in: 4) { world.network.capacity = 48 }
         world.network.latency = pick([
             Spread(least: .microseconds(30), usual: .microseconds(150), worst: .milliseconds(2), tailPer1024: 5),
             world.network.latency,
@@ -163,5 +167,17 @@ public struct ClusterPlan: Sendable {
         data.replication.joinDistance = pick([1, 16, 256])
         data.storage.chunkBytes = pick([512 + padding, 4_096, 1 << 20])
         data.storage.cachedEntryBytes = pick([400, 1 << 20])
+
+        // Bounds that are met when something hangs and clients give up and ask again, not by clients that are served. (Reads
+        // wait for a lost lease only.)
+        if random.chance(1, in: 4) {
+            data.pendingWrites = clients
+            data.pendingReads = max(1, clients / 2)
+        }
+        if random.chance(1, in: 4) { server.pendingRequests = max(1, clients - 1) }
+        if random.chance(1, in: 3) {
+            data.drainTime = .milliseconds(50)
+            server.drainTime = .milliseconds(50)
+        }
     }
 }

@@ -9,7 +9,8 @@ import Simulation
 public struct ClusterSchedule: Hashable, Sendable {
     /// A client's operation. `at` is when it begins at the earliest: a client has one operation at a time.
     public struct Operation: Hashable, Sendable {
-        public enum Kind: String, Hashable, Sendable { case put, delete, get }
+        /// `wrong`: a request outside the limits, which must be refused; its padding says in which way.
+        public enum Kind: String, Hashable, Sendable { case put, delete, get, wrong }
 
         public var at: Nanoseconds
         public var client: Int

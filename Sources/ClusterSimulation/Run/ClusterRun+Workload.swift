@@ -20,6 +20,8 @@ struct WorkloadClient: Sendable {
     struct Operation: Sendable {
         enum Kind: Hashable, Sendable {
             case put(version: Int), delete(version: Int), get(since: Int)
+            /// Outside the limits.
+            case wrong
         }
 
         var call: CallID
@@ -121,7 +123,7 @@ extension ClusterRun {
         let next = clients[client].script[clients[client].scripted]
         clients[client].scripted += 1
         // In a smaller run a write before may have an unknown outcome; then its key is not written again.
-        if next.kind != .get, let key = keyNamed[next.key], !keys[key].isOpen {
+        if next.kind == .put || next.kind == .delete, let key = keyNamed[next.key], !keys[key].isOpen {
             return planAct(client, after: .zero)
         }
         begin(next)
@@ -130,23 +132,25 @@ extension ClusterRun {
     private mutating func drawOperation(_ client: Int, _ random: inout SeededRandom) -> ClusterSchedule.Operation {
         // After the faults nobody is in a hurry: what fails then fails for other reasons.
         let isHurried = phase == .faults
-        let kind: ClusterSchedule.Operation.Kind
+        var kind: ClusterSchedule.Operation.Kind
         let key: String
         let isShared = plan.sharedKeys > 0 && random.chance(plan.sharedPercent, in: 100)
         if random.chance(plan.readPercent, in: 100), isShared || !keys.isEmpty {
             kind = .get
             key = isShared ? "s\(random.below(plan.sharedKeys))" : keys[random.below(keys.count)].name
         } else {
-            key = isShared
+            key =
+                isShared
                 ? "s\(random.below(plan.sharedKeys))" : keys[ownKey(client, slot: random.below(plan.keysPerClient))].name
             kind = random.chance(plan.deletePercent, in: 100) ? .delete : .put
         }
+        if isHurried, random.chance(1, in: 64) { kind = .wrong }
         let stores = (plan.servers..<roles.count).filter { isPresent($0) }
         let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !stores.isEmpty
         let process = isDirect ? stores[random.below(stores.count)] : anyServer(&random)
         return ClusterSchedule.Operation(
             at: world.now - .zero, client: client, kind: kind, key: key,
-            padding: kind == .put ? random.below(plan.padding + 1) : 0, process: process,
+            padding: kind == .put ? random.below(plan.padding + 1) : kind == .wrong ? random.below(4) : 0, process: process,
             patience: isHurried ? random.length(plan.patience / 4...plan.patience) : .seconds(8),
             tellsPatience: random.chance(1, in: 2))
     }
@@ -189,8 +193,12 @@ extension ClusterRun {
         let name = Array(operation.key.utf8)
         let kind: WorkloadClient.Operation.Kind
         let request: KeyRequest
-        let asked: ClientHistory.Request
+        let asked: ClientHistory.Request?
         switch operation.kind {
+        case .wrong:
+            kind = .wrong
+            request = outsideLimits(operation)
+            asked = nil
         case .get:
             kind = .get(since: keys[key].history.floor)
             request = .get(key: name)
@@ -211,8 +219,19 @@ extension ClusterRun {
         clients[operation.client].current = WorkloadClient.Operation(
             call: call, key: key, kind: kind, began: world.now, text: world.trace.isRecording ? request.brief : "")
         clientOfCall[call] = operation.client
-        history.invoked(call, client: operation.client, key: key, asked, at: world.now)
+        if let asked { history.invoked(call, client: operation.client, key: key, asked, at: world.now) }
         plan(.giveUp(client: operation.client, call), after: operation.patience)
+    }
+
+    private func outsideLimits(_ operation: ClusterSchedule.Operation) -> KeyRequest {
+        let limits = plan.data.limits
+        let long = Array(repeating: UInt8(ascii: "x"), count: limits.keyBytes + 1)
+        return switch operation.padding % 4 {
+        case 0: .get(key: [])
+        case 1: .delete(key: long)
+        case 2: .put(key: [], value: [])
+        case _: .put(key: Array(operation.key.utf8), value: Array(repeating: 0, count: limits.valueBytes + 1))
+        }
     }
 
     // MARK: Outcomes
@@ -261,7 +280,7 @@ extension ClusterRun {
                 judged(keys[key].history.read(state, since: since, by: reader))
             }
             if phase == .audit, clients[client].audit.last == key { audited(client) }
-        case (.put, _), (.delete, _), (.get, _):
+        case (.put, _), (.delete, _), (.get, _), (.wrong, _):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with \(reply)"))
         }
     }
@@ -269,12 +288,13 @@ extension ClusterRun {
     private mutating func refused(_ client: Int, _ operation: WorkloadClient.Operation, _ reason: String) {
         operations.refused += 1
         clients[client].successes = 0
-        history.refused(operation.call)
+        if operation.kind != .wrong { history.refused(operation.call) }
         tellBar(client, operation, .notDone)
         switch operation.kind {
         case .put(let version), .delete(let version):
             if !keys[operation.key].isShared { judged(keys[operation.key].history.refused(version, reason)) }
         case .get: auditFailed(client)
+        case .wrong: break
         }
         // Nobody was there: a client waits a little before it asks again.
         ended(client, pausing: .milliseconds(200))
@@ -283,12 +303,13 @@ extension ClusterRun {
     private mutating func unknown(_ client: Int, _ operation: WorkloadClient.Operation) {
         operations.unknown += 1
         clients[client].successes = 0
-        history.unknown(operation.call)
+        if operation.kind != .wrong { history.unknown(operation.call) }
         tellBar(client, operation, .unknown)
         switch operation.kind {
         case .put(let version), .delete(let version):
             if !keys[operation.key].isShared { keys[operation.key].history.unknown(version) }
         case .get: auditFailed(client)
+        case .wrong: break
         }
         ended(client, pausing: .milliseconds(200))
     }

@@ -48,10 +48,12 @@ extension DataNode {
     mutating func shutdownRequested(now: Instant, into effects: inout Sink) {
         switch phase {
         case .unstarted, .opening:
+            effects.reached(.shutdownDuringOpening)
             phase = .ended
             effects.append(.halt(.finished))
         case .running:
             phase = .draining
+            if !pending.isEmpty { effects.reached(.shutdownWaited) }
             effects.log(.info, "shutting down", [LogField("group", group), LogField("inFlight", pending.writes.count)])
             effects.append(.setTimer(Timer.drain, at: now + options.drainTime))
         case .draining, .closing, .ended: break
@@ -63,6 +65,7 @@ extension DataNode {
         switch phase {
         case .draining:
             phase = .closing
+            if !pending.isEmpty { effects.reached(.drainTimedOut) }
             leave("the node is shutting down", now: now, into: &effects)
             effects.append(.setTimer(Timer.drain, at: now + options.drainTime))
             if store.isRewriting {
@@ -72,6 +75,7 @@ extension DataNode {
                 store.close(into: &effects)
             }
         case .closing:
+            effects.reached(.closingTimedOut)
             phase = .ended
             effects.append(.halt(.finished))
         case .unstarted, .opening, .running, .ended: break

@@ -23,12 +23,15 @@ extension DataNode {
         }
         guard let primary else { return refuseAsReplica(origin, into: &effects) }
         guard primary.isServing else {
+            effects.reached(.refusedWhileTakingOffice)
             let message = "group \(group): its primary is taking office in term \(primary.term); nothing was done"
             return origin.fail(.unavailable, message, into: &effects)
         }
         switch gate.admit(request, origin: origin, now: now) {
         case .admitted: execute(request, origin: origin, now: now, into: &effects)
-        case .refused(let error): origin.answer(.failed(error), into: &effects)
+        case .refused(let error):
+            effects.reached(gate.isPending ? .requestForPendingGroup : .keyOfAnotherGroup)
+            origin.answer(.failed(error), into: &effects)
         case .waits: break
         }
     }
@@ -37,6 +40,7 @@ extension DataNode {
         guard let chosen = view.config?.primary, let registered = view.members[chosen.number], chosen.number != number else {
             return origin.fail(.unavailable, "group \(group) has no primary; nothing was done", into: &effects)
         }
+        effects.reached(.replicaNamedPrimary)
         origin.fail(
             .failedPrecondition, "not the primary of group \(group); \(registered.address) is; nothing was done",
             redirect: registered.address, into: &effects
@@ -48,6 +52,7 @@ extension DataNode {
         switch request {
         case .get(let key):
             guard pending.reads.count < options.pendingReads else {
+                effects.reached(.readsAtBound)
                 return origin.fail(
                     .resourceExhausted, "\(options.pendingReads) reads wait at the primary of group \(group) already",
                     into: &effects
@@ -63,6 +68,7 @@ extension DataNode {
         guard let primary else { return }
         let bytes = operation.payloadBytes
         guard pending.writes.count < options.pendingWrites, pending.writeBytes + bytes <= options.pendingWriteBytes else {
+            effects.reached(.writesAtBound)
             return origin.fail(
                 .resourceExhausted,
                 "\(pending.writes.count) writes of \(pending.writeBytes) bytes wait at the primary of group \(group); the limits are "

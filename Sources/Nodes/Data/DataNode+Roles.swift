@@ -21,6 +21,7 @@ extension DataNode {
         } else {
             if primary != nil { stepDown("config names another primary in term \(config.term)", now: now, into: &effects) }
             if store.lineage == config.lineage, config.term > store.adoptedTerm, !store.isRewriting {
+                effects.reached(.termAdoptedFromConfig)
                 store.adopt(term: config.term)
             }
         }
@@ -101,6 +102,7 @@ extension DataNode {
     private mutating func registrationVanished(now: Instant, into effects: inout Sink) {
         effects.log(
             .warning, "registration is gone, registering anew", [LogField("group", group), LogField("number", number ?? 0)])
+        effects.reached(.storeRegistrationVanished)
         leave("its registration is gone", now: now, into: &effects)
         register(now: now, into: &effects)
     }

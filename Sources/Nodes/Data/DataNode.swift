@@ -151,8 +151,10 @@ public struct DataNode: Node {
             if let wakeUp = primary?.wakeUp(promise: promise) { effects.append(.setTimer(Timer.promise, at: wakeUp)) }
             proveRing(now: now, into: &effects)
             if !pending.reads.isEmpty, primary?.leaseHolds(at: now) == true {
+                if let first = pending.reads.first, first.arrived < now { effects.reached(.readAnsweredAfterLeaseReturned) }
                 pending.answerReads(into: &effects) { store.value(of: $0) }
             }
+            if !pending.reads.isEmpty { effects.reached(.readMissedLease) }
         } else {
             follower?.batchEnded(store: &store, promise: &promise, now: now, into: &effects)
         }

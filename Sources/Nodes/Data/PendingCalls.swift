@@ -65,6 +65,7 @@ struct PendingCalls: Sendable {
     mutating func failReads(before instant: Instant, group: String, into effects: inout Sink) {
         while let read = reads.first, read.arrived < instant {
             reads.removeFirst()
+            effects.reached(.readRefusedWithoutLease)
             read.origin.fail(
                 .unavailable, "group \(group): the primary holds no lease of its in-sync stores; nothing was read",
                 into: &effects
@@ -74,6 +75,7 @@ struct PendingCalls: Sendable {
 
     /// The primary is over: what was appended may still come to be, what was not did not happen.
     mutating func failAll(_ reason: String, into effects: inout Sink) {
+        if !writes.isEmpty { effects.reached(.writesLeftUndecided) }
         while let write = writes.popFirst() {
             write.origin.fail(.aborted, "\(reason) before the write was committed; it may have happened", into: &effects)
         }

@@ -87,6 +87,9 @@ struct RingGate: Sendable {
         return ownership(of: request.key)
     }
 
+    /// Whether its group is not on the ring, as far as it knows.
+    var isPending: Bool { known?.record.contains(group) == false }
+
     private func ownership(of key: [UInt8]) -> Admission {
         let owner = ring.owner(of: key)
         if owner == group { return .admitted }
@@ -123,11 +126,13 @@ struct RingGate: Sendable {
         switch proof {
         case .sealing(id, let sealed):
             guard case .set(let stat) = reply else {
+                effects.reached(.ringSealFailed)
                 proof = .stale
                 return true
             }
             proof = nil
             learn(sealed, version: stat.version)
+            effects.reached(.ringSealed)
             effects.log(
                 .notice, "ring is sealed: keys are about to be written",
                 [LogField("by", group), LogField("groups", "\(sealed.groups.map(\.name))")]
@@ -135,10 +140,12 @@ struct RingGate: Sendable {
             return false
         case .checking(id, let reads):
             guard case .multi = reply else {
+                effects.reached(.openRingProofFailed)
                 proof = .stale
                 return true
             }
             proof = nil
+            if reads > 0 { effects.reached(.openRingProved) }
             for _ in 0..<min(reads, waiting.count) { removeFirst().origin.answer(.value(nil), into: &effects) }
             return false
         case .sealing, .checking, .stale, nil:

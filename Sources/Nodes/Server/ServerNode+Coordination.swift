@@ -74,6 +74,7 @@ extension ServerNode {
             // What was known goes on serving as routes; what this server was, it is no more.
             number = nil
             wasSeen = false
+            if mastership != nil { effects.reached(.masterLostSession) }
             endMastership("its ZooKeeper session expired", into: &effects)
         case .closed: sessionClosed(into: &effects)
         }
@@ -127,6 +128,7 @@ extension ServerNode {
         if servers.servers[number] != nil {
             wasSeen = true
         } else if wasSeen {
+            effects.reached(.serverRegistrationVanished)
             effects.log(.warning, "registration is gone, registering anew", [LogField("number", number)])
             register(at: now, into: &effects)
         }
@@ -142,6 +144,7 @@ extension ServerNode {
         if mastership != nil, !master.isVacant(session), !master.isOurs(session) {
             endMastership("another server is master", into: &effects)
         }
+        if master.record?.address == address, !master.isOurs(session) { effects.reached(.waitedForOwnDyingSession) }
         guard phase == .running, let number, !election.isRunning else { return }
         let isUnclaimed = mastership == nil && master.isOurs(session) && master.record != nil
         if master.isVacant(session) || isUnclaimed {

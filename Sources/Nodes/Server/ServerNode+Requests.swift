@@ -35,6 +35,7 @@ extension ServerNode {
         }
         guard requests.count < options.pendingRequests, requests.bytes + request.payloadBytes <= options.pendingRequestBytes
         else {
+            effects.reached(.requestsAtBound)
             let message =
                 "\(requests.count) requests of \(requests.bytes) bytes are under way at server \(address); the limits are "
                 + "\(options.pendingRequests) and \(options.pendingRequestBytes); nothing was done"
@@ -54,13 +55,16 @@ extension ServerNode {
                 links.probe(address, id: requests.freshID(), every: options.routeRetry, at: now, into: &effects)
                 return park(id, "there is no link to \(address), the primary; nothing was done", at: now, into: &effects)
             }
+            if entry.giveUp != nil { effects.reached(.parkedRequestSent) }
             requests.update(id) { entry in
                 entry.state = .sent(to: address, until: entry.deadline)
                 entry.asked = address
             }
             effects.append(.send(.forward(id: id, entry.request), to: address))
         case .awaited(let reason): park(id, reason, at: now, into: &effects)
-        case .none(let reason): fail(id, .unavailable, reason, into: &effects)
+        case .none(let reason):
+            effects.reached(.requestForStuckGroup)
+            fail(id, .unavailable, reason, into: &effects)
         }
     }
 
@@ -81,12 +85,14 @@ extension ServerNode {
     private mutating func park(_ id: UInt64, _ reason: String, at now: Instant, into effects: inout Sink) {
         let patience = options.routePatience
         let retryAt = now + options.routeRetry
+        effects.reached(.requestParked)
         requests.update(id) { entry in
             entry.refusal = reason
             entry.giveUp = entry.giveUp ?? min(entry.deadline, now + patience)
             entry.state = .parked(retryAt: retryAt)
         }
         guard let giveUp = requests[id]?.giveUp, giveUp <= now else { return }
+        effects.reached(.parkedRequestGivenUp)
         fail(id, .unavailable, reason, into: &effects)
     }
 
@@ -94,7 +100,7 @@ extension ServerNode {
         _ id: UInt64, _ reply: ClientReply, from sender: Address, at now: Instant, into effects: inout Sink
     ) {
         // An answer of anybody but the node that was asked last is an old one.
-        guard let entry = requests[id], entry.isSent(to: sender) else { return }
+        guard let entry = requests[id], entry.isSent(to: sender) else { return effects.reached(.answerCameTooLate) }
         switch reply {
         case .failed(let error):
             switch error.code {
@@ -122,9 +128,11 @@ extension ServerNode {
         for id in requests.ids(where: { $0.isSent(to: peer) }) {
             guard let entry = requests[id] else { continue }
             if entry.request.isRead {
+                effects.reached(.readKeptAfterBrokenLink)
                 requests.update(id) { $0.asked = nil }
                 park(id, "the link to \(peer), the primary, broke; nothing was read", at: now, into: &effects)
             } else {
+                effects.reached(.mutationCutOff)
                 let message = "the link to \(peer), the primary, broke before it answered; it may have happened"
                 fail(id, .aborted, message, into: &effects)
             }
@@ -169,6 +177,7 @@ extension ServerNode {
         switch entry.state {
         case .parked(let retryAt):
             if min(entry.deadline, entry.giveUp ?? entry.deadline) <= now {
+                effects.reached(.parkedRequestGivenUp)
                 fail(id, .unavailable, entry.refusal, into: &effects)
             } else if retryAt <= now {
                 send(id, at: now, into: &effects)
@@ -178,8 +187,10 @@ extension ServerNode {
                 let message = "\(peer), the primary, was replaced before it answered; it may have happened"
                 fail(id, .aborted, message, into: &effects)
             } else if entry.request.isRead {
+                effects.reached(.readTimedOut)
                 fail(id, .unavailable, "no answer in time from \(peer), the primary; nothing was read", into: &effects)
             } else {
+                effects.reached(.mutationTimedOut)
                 let message = "no answer in time from \(peer), the primary; it may have happened"
                 fail(id, .deadlineExceeded, message, into: &effects)
             }
@@ -199,6 +210,7 @@ extension ServerNode {
     mutating func failAllRequests(into effects: inout Sink) {
         for id in requests.ids(where: { _ in true }) {
             guard let entry = requests[id] else { continue }
+            effects.reached(.serverLeftRequests)
             if entry.isParked || entry.request.isRead {
                 fail(id, .unavailable, "server \(address) is shutting down; nothing was done", into: &effects)
             } else {

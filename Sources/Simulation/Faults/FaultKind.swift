@@ -29,8 +29,7 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
         case .shutdown, .rollingRestart, .pause, .pauseMidBatch, .slowProcess, .clockRate, .isolation, .partition, .oneWayCut,
             .partialCut, .clientCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
             .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .nodeDeletion, .bitRot,
-            .sectorLoss,
-            .misdirectedWrites, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
+            .sectorLoss, .misdirectedWrites, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
             false
         }
     }

@@ -18,8 +18,31 @@ public struct FaultMix: Hashable, Sendable {
 
     public init(shares: [Share]) { self.shares = shares }
 
-    /// A selection: each kind is in with the same chance, from calm to rough.
+    /// Kinds that make each other worse. Where every kind has the same chance, two that matter to one corner of a protocol
+    /// rarely meet while it is there.
+    private static let corners: [[FaultKind]] = [
+        // What is asked of ZooKeeper and never answered, by sessions that come and go.
+        [.zooKeeperReset, .zooKeeperReset, .nodeDeletion, .kill, .sessionExpiry],
+        [.zooKeeperReset, .zooKeeperReset, .zooKeeperFailover, .zooKeeperServerSlow, .shutdown, .isolation],
+        // One primary after the other, with entries under way.
+        [.isolation, .pause, .partialCut, .reset, .kill, .zooKeeperCut],
+        [.zooKeeperReset, .zooKeeperReset, .zooKeeperReset, .sessionExpiry, .shutdown],
+        [.nodeDeletion, .nodeDeletion, .zooKeeperServerSlow, .kill, .sessionExpiry],
+        [.nodeDeletion, .nodeDeletion, .pauseMidBatch, .oneWayCut, .slowPath],
+        // Logs that are torn, rewritten, and torn again.
+        [.powerLoss, .bulkPowerLoss, .slowDisk, .syncFailure, .appendFailure, .isolation],
+        [.kill, .shutdown, .diskStall, .diskFull, .diskLoss, .partialCut],
+        [.misdirectedWrites, .misdirectedWrites, .powerLoss, .bulkPowerLoss],
+        [.misdirectedWrites, .bitRot, .sectorLoss, .powerLoss, .kill],
+    ]
+
+    /// A selection: mostly each kind is in with the same chance, from calm to rough.
     public static func draw(_ random: inout SeededRandom) -> FaultMix {
+        if random.chance(2, in: 5) {
+            let interval = Nanoseconds.milliseconds([400, 1_000, 2_500][random.below(3)])
+            let kinds = corners[random.below(corners.count)]
+            return FaultMix(shares: kinds.map { Share(kind: $0, interval: interval * Int64(1 + random.below(3))) })
+        }
         let roughness = UInt64(1 + random.below(4))
         let interval = Nanoseconds.milliseconds([700, 1_500, 3_000, 6_000][random.below(4)])
         var shares: [Share] = []

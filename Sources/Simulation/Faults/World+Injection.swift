@@ -78,7 +78,9 @@ extension World {
         case .zooKeeperOutage:
             return zooKeeper.isOut ? nil : Fault(kind, lasts: faultTime(&random))
         case .zooKeeperFailover: return zooKeeperLeader == nil ? nil : Fault(kind)
-        case .zooKeeperReset: return Fault(kind, processes: [anybody])
+        case .zooKeeperReset:
+            // At most moments nobody waits for a write.
+            return Fault(kind, processes: [anybody], isTrap: random.chance(2, in: 3))
         case .zooKeeperServerSlow:
             return Fault(kind, servers: [random.below(zooKeeperServers)], lasts: faultTime(&random))
         case .zooKeeperCut:
@@ -109,8 +111,8 @@ extension World {
         case .slowDisk:
             return Fault(kind, processes: [anybody], amount: [5, 30, 200][random.below(3)], lasts: faultTime(&random))
         case .syncFailure:
-            return Fault(
-                kind, processes: [anybody], amount: [1_000, 10_000, 65_536][random.below(3)], lasts: faultTime(&random))
+            let chance: Int64 = [1_000, 10_000, 65_536][random.below(3)]
+            return Fault(kind, processes: [anybody], amount: chance, lasts: faultTime(&random))
         case .appendFailure:
             return Fault(kind, processes: [anybody], amount: [500, 5_000, 65_536][random.below(3)], lasts: faultTime(&random))
         }
@@ -174,7 +176,10 @@ extension World {
         case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: fault.amount) }
         case .zooKeeperOutage: beginZooKeeperOutage()
         case .zooKeeperFailover: failOverZooKeeper()
-        case .zooKeeperReset: for process in processes { breakZooKeeperConnections(of: process) }
+        case .zooKeeperReset:
+            for process in processes {
+                if fault.isTrap { _zooKeeper.setWriteTrap(process) } else { breakZooKeeperConnections(of: process) }
+            }
         case .zooKeeperServerSlow: for server in servers { setZooKeeperServerSlow(server, true) }
         case .zooKeeperCut:
             for process in processes { for server in servers { setZooKeeperCut(process, server: server, true) } }

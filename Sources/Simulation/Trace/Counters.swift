@@ -1,3 +1,5 @@
+import Machine
+
 /// Noteworthy things that the models do by themselves. A healthy sweep reaches each of them.
 public enum Mark: Int, CaseIterable, Hashable, Sendable {
     case messageInBackOff, linkOverflow, connectionRefused, connectionGivenUp
@@ -7,12 +9,13 @@ public enum Mark: Int, CaseIterable, Hashable, Sendable {
     case syncFailed, appendFailed, noSpace
     case bitsRotted, sectorsLost, writeMisdirected, misdirectedWriteShown, cacheLetGoOfDamage
     case readMetBadSector, readReturnedDamage, diskLost, diskRestored
-    case sessionExpired, orphanSession, replyLost, requestLost, appliedAfterConnectionLoss, zooKeeperReadWasStale
+    case connectionBrokeAroundWrite, sessionExpired, orphanSession, replyLost, requestLost, appliedAfterConnectionLoss
+    case zooKeeperReadWasStale
     case reconnectRefusedByLaggingServer, watchFiredOnReconnect, expiryLearnedOnReconnect, servedByIsolatedServer
     case zooKeeperLeaderElected, syncAnsweredByLoneLeader, proposalSurvivedLeader, proposalLostWithLeader, heldRequestGivenUp
 }
 
-/// How often each mark was reached.
+/// How often each mark of the models was reached.
 public struct Counters: Hashable, Sendable, Codable {
     private var counts = Array(repeating: 0, count: Mark.allCases.count)
 
@@ -30,5 +33,22 @@ public struct Counters: Hashable, Sendable, Codable {
     public static func += (a: inout Counters, b: Counters) {
         for index in a.counts.indices { a.counts[index] += b.counts[index] }
         a.reached |= b.reached
+    }
+}
+
+/// In how many batches the machines reached each of their marks.
+public struct SometimesCounts: Hashable, Sendable, Codable {
+    private var counts = Array(repeating: 0, count: Sometimes.allCases.count)
+
+    public init() {}
+
+    public mutating func add(_ reached: SometimesSet) {
+        reached.forEach { counts[Int($0.rawValue)] += 1 }
+    }
+
+    public subscript(mark: Sometimes) -> Int { counts[Int(mark.rawValue)] }
+
+    public static func += (a: inout SometimesCounts, b: SometimesCounts) {
+        for index in a.counts.indices { a.counts[index] += b.counts[index] }
     }
 }

@@ -39,6 +39,10 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     public var trace: Trace
     /// How often each noteworthy thing of the models happened.
     public internal(set) var counters = Counters()
+    /// In how many batches the nodes reached each of their marks.
+    public internal(set) var reached = SometimesCounts()
+    /// How often nodes were answered with each of ZooKeeper's errors, by its code.
+    public internal(set) var coordinationErrors = SortedMap<Int32, Int>()
     /// How often each log event was seen, by its text.
     public internal(set) var logCounts = SortedMap<String, Int>()
 
@@ -234,6 +238,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         nodes[slot].step(.batchEnded, at: local, into: &effects)
         _steps += UInt64(size) + 1
         trace.fold(at: now, 1, process) { $0.fold(size) }
+        let marks = effects.takeReached()
+        if !marks.isEmpty { count(marks) }
 
         if processes[process].pausesMidBatch {
             processes[process].pausesMidBatch = false
@@ -288,11 +294,23 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     /// One of the models' noteworthy things happened.
     @usableFromInline mutating func count(_ mark: Mark) { counters.add(mark) }
 
+    @usableFromInline mutating func count(_ marks: SometimesSet) { reached.add(marks) }
+
+    @usableFromInline mutating func count(_ error: CoordinationError, _ operations: [CoordinationError?]) {
+        coordinationErrors[error.code] = (coordinationErrors[error.code] ?? 0) + 1
+        for case let code? in operations where code != error {
+            coordinationErrors[code.code] = (coordinationErrors[code.code] ?? 0) + 1
+        }
+    }
+
     @inlinable mutating func takeCoordinationOutput() {
         for (happening, time) in _zooKeeper.plans { agenda.plan(.coordination(happening), at: time) }
         _zooKeeper.plans.removeAll(keepingCapacity: true)
         for index in _zooKeeper.deliveries.indices {
             let (process, event) = _zooKeeper.deliveries[index]
+            if case .reply(_, .failed(let error, let operations)) = event.kind, processes[process].isUp {
+                count(error, operations)
+            }
             deliver(.coordination(event), to: process)
         }
         _zooKeeper.deliveries.removeAll(keepingCapacity: true)

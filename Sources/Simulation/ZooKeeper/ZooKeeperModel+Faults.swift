@@ -81,6 +81,21 @@ extension ZooKeeperModel {
         closeSession(session, at: now)
     }
 
+    /// The process's connection is to break around one of its next writes: before it is executed, or before it is answered. At
+    /// most other moments a broken connection leaves nothing in doubt.
+    mutating func setWriteTrap(_ process: Int) { writeTraps[process] = true }
+
+    /// Whether the trap springs at this write. Not always at the next one: most writes create what is there already.
+    mutating func springsTrap(_ operation: CoordinationOperation, of process: Int) -> Bool {
+        guard writeTraps[process], operation.isWrite else { return false }
+        if case .create(_, _, .persistent) = operation { return false }
+        // A transaction is what a node would most like to know the outcome of.
+        if case .multi = operation {} else { guard random.chance(1, in: 3) else { return false } }
+        writeTraps[process] = false
+        counters.add(.connectionBrokeAroundWrite)
+        return true
+    }
+
     /// The ephemeral nodes of a process's present sessions, in order.
     func ephemeralNodes(of process: Int) -> [String] {
         handlesOfProcess[process].flatMap { handle in
@@ -97,6 +112,7 @@ extension ZooKeeperModel {
 
     /// Everything works again, or will in a moment.
     mutating func heal(at now: Instant) {
+        for process in writeTraps.indices { writeTraps[process] = false }
         for server in servers.indices {
             setSlow(server, false, at: now)
             setDown(server, false, at: now)

@@ -93,6 +93,12 @@ extension ZooKeeperModel {
             handles[handle].requests[index].isExecuted = true
             return send(.closed, to: handle, at: now, isAnswer: true)
         case .operation(let asked, let operation):
+            if springsTrap(operation, of: handles[handle].process) {
+                if random.chance(1, in: 2), execute(operation, of: handle, at: now) != nil {
+                    handles[handle].requests[index].isExecuted = true
+                }
+                return lose(handle, at: now)
+            }
             guard let answer = execute(operation, of: handle, at: now) else { return }
             id = asked
             reply = answer

@@ -66,6 +66,8 @@ public struct ZooKeeperModel: Sendable {
     var isPaused: [Bool]
     /// Which servers each process is cut off from.
     var cuts: [[Bool]]
+    /// Whether each process's connection breaks around one of its next writes.
+    var writeTraps: [Bool]
     /// An outage from outside: no leader can be elected.
     var isOut = false
     var random: SeededRandom
@@ -79,6 +81,7 @@ public struct ZooKeeperModel: Sendable {
         self.random = random
         servers = Array(repeating: Server(), count: options.servers)
         handlesOfProcess = Array(repeating: [], count: processes)
+        writeTraps = Array(repeating: false, count: processes)
         isPaused = Array(repeating: false, count: processes)
         cuts = Array(repeating: Array(repeating: false, count: options.servers), count: processes)
         leaderServer = self.random.below(options.servers)
