@@ -12,7 +12,7 @@ struct ScoreCommand: ParsableCommand {
             fails if a mistake that nothing masks is not caught in every range, or if a rule no longer applies.
             """)
 
-    @Argument(help: "The rules whose names begin so; all without any.")
+    @Argument(help: "Search for the mistakes whose names begin so; for all without any.")
     var rules: [String] = []
 
     @Option(help: "How many seeds a range has.")
@@ -58,11 +58,9 @@ struct ScoreCommand: ParsableCommand {
                 at: root.appending(path: folder), includingPropertiesForKeys: nil)) ?? []
         }
         .filter { $0.pathExtension == "rule" }.sorted { $0.lastPathComponent < $1.lastPathComponent }
-        let wanted = files.filter { file in
-            rules.isEmpty || rules.contains { file.lastPathComponent.hasPrefix($0) }
-        }
+        let mistakes = try files.map { try PlantedMistake(file: $0) }
+        let wanted = mistakes.filter { mistake in rules.isEmpty || rules.contains { mistake.name.hasPrefix($0) } }
         guard !wanted.isEmpty else { throw SimError("no such rule in \(planted.joined(separator: ", "))") }
-        let mistakes = try wanted.map { try PlantedMistake(file: $0) }
         let tree = PlantedTree(root: root, work: root.appending(path: ".build-planted"))
 
         var score = Score()
@@ -71,11 +69,16 @@ struct ScoreCommand: ParsableCommand {
         {
             score = earlier
         }
-        let open = mistakes.filter { mistake in !score.results.contains { $0.rule == mistake.name } }
-        let (together, stale) = try plantTogether(open, tree)
+        // Always all of them, so that what was built for some serves for others.
+        let (together, stale) = try plantTogether(each ? wanted : mistakes, tree)
         if onlyBuild { return }
-        for mistake in together { try record(mistake, tree.binary, isSwitched: true, &score) }
-        for mistake in open where !stale.contains(mistake.name) && !together.contains(where: { $0.name == mistake.name }) {
+        let open = wanted.filter { mistake in
+            !stale.contains(mistake.name) && !score.results.contains { $0.rule == mistake.name }
+        }
+        for mistake in open where together.contains(mistake.name) {
+            try record(mistake, tree.binary, isSwitched: true, &score)
+        }
+        for mistake in open where !together.contains(mistake.name) {
             try tree.restore()
             try mistake.plant(in: tree.tree)
             do { try tree.build() } catch { throw SimError("\(mistake.name) \(error)") }
@@ -90,7 +93,7 @@ struct ScoreCommand: ParsableCommand {
     /// Builds what can be built together; names what no longer applies.
     private func plantTogether(
         _ mistakes: [PlantedMistake], _ tree: PlantedTree
-    ) throws -> (together: [PlantedMistake], stale: [String]) {
+    ) throws -> (together: [String], stale: [String]) {
         try tree.restore()
         var applying: [PlantedMistake] = []
         var stale: [String] = []
@@ -111,7 +114,7 @@ struct ScoreCommand: ParsableCommand {
         if onlyBuild {
             for mistake in planted.mistakes { print("\(PlantedTogether.variable)=\(mistake.name) \(tree.binary.path)") }
         }
-        return (planted.mistakes, stale)
+        return (planted.mistakes.map(\.name), stale)
     }
 
     private func record(_ mistake: PlantedMistake, _ binary: URL, isSwitched: Bool, _ score: inout Score) throws {
