@@ -52,6 +52,7 @@ public final class ScheduleShrinker {
             step("fewer faults", { reduce(\.faults) })
             step("fewer processes", dropProcesses)
             step("fewer operations", { reduce(\.operations) })
+            step("fewer clients", dropClients)
             step("plainer options", plainOptions)
             step("weaker faults", weakenFaults)
         } while smallest != before && runs < budget
@@ -125,6 +126,14 @@ public final class ScheduleShrinker {
         }
         // Everybody from the beginning, at once.
         _ = tryChange { schedule in for index in schedule.starts.indices { schedule.starts[index].at = .zero } }
+    }
+
+    /// Those that are not in the schedule come to life after the faults, and then make most of the noise.
+    private func dropClients() {
+        let needed = (smallest.clientsAtWork.last ?? -1) + 1
+        for clients in [needed, 1] where clients >= needed && clients < smallest.plan.clients {
+            tryPlan { $0.clients = clients }
+        }
     }
 
     private func plainOptions() {

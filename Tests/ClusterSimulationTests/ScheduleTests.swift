@@ -22,6 +22,13 @@ import Testing
         }
     }
 
+    @Test func aScheduleSaysWhatItShowsThoughNumbersAreLeftOutOfThat() throws {
+        var schedule = ClusterRun.schedule(of: RunName(3, profile: .small))
+        schedule.fingerprint = Violation("nobody serves", "process 3 of 4 is down").fingerprint
+        #expect(schedule.fingerprint?.contains("#") == true)
+        #expect(try ClusterSchedule(text: schedule.description) == schedule)
+    }
+
     @Test func aLineThatIsNotUnderstoodIsNamed() {
         func problem(_ text: String) -> String? {
             do {
@@ -71,9 +78,10 @@ import Testing
             #expect(again.server == plan.server)
             #expect(again.mode == plan.mode)
             #expect(again.stores == plan.stores)
-            #expect((again.servers, again.clients, again.keysPerClient, again.sharedKeys) == (
-                plan.servers, plan.clients, plan.keysPerClient, plan.sharedKeys
-            ))
+            #expect(
+                (again.servers, again.clients, again.keysPerClient, again.sharedKeys) == (
+                    plan.servers, plan.clients, plan.keysPerClient, plan.sharedKeys
+                ))
         }
     }
 

@@ -153,6 +153,19 @@ struct LogStoreTests {
         #expect(again.entries(maxBytes: 1) == entries)
     }
 
+    @Test("Who reads on begins where the last read ended, not at an index mark again")
+    func readsGoOn() {
+        var (life, _) = LogStoreTests.large(300, options: .init(cachedEntryBytes: 4000))
+        var offsets: [Int64] = []
+        for seq in [10, 20, 30, 21] as [UInt64] {
+            life.act { _ = $0.entries(from: seq, maxBytes: 1, into: &$1) }
+            for case .read(_, let offset, _) in life.waiting.map(\.operation) { offsets.append(offset) }
+            life.settle()
+        }
+        #expect(offsets[0] < offsets[1] && offsets[1] < offsets[2])
+        #expect(offsets[3] == offsets[2], "entry 21 comes after the end of the read of entry 20")
+    }
+
     @Test("Reads may overtake syncs, and answer by ticket")
     func readsOvertake() {
         var (life, entries) = LogStoreTests.large(300, options: .init(cachedEntryBytes: 4000))

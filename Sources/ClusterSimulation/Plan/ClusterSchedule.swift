@@ -81,7 +81,8 @@ public struct ClusterSchedule: Hashable, Sendable {
 extension ClusterSchedule: CustomStringConvertible {
     private static let firstLine = "aviary schedule 1"
 
-    /// One line for each option that is not as usual, each start, fault and operation; `#` begins a comment.
+    /// One line for each option that is not as usual, each start, fault and operation; `#` begins a comment, but not in the line
+    /// of the fingerprint.
     public var description: String {
         let usual = ClusterSchedule(seed: seed, plan: ClusterPlan())
         var lines = [ClusterSchedule.firstLine, "seed \(seed)"]
@@ -114,7 +115,8 @@ extension ClusterSchedule: CustomStringConvertible {
     public init(text: String) throws {
         self.init(seed: 0, plan: ClusterPlan())
         for (number, raw) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let line = raw.prefix { $0 != "#" }
+            // A fingerprint has that sign in it.
+            let line = raw.hasPrefix("shows ") ? raw : raw.prefix { $0 != "#" }
             let words = line.split(separator: " ")
             guard let first = words.first else { continue }
             guard read(first, words.dropFirst(), line, isFirst: number == 0) else {

@@ -60,18 +60,25 @@ extension Story {
 
 extension Story {
     /// Which of the ordered events are routine: what disks, timers and ZooKeeper tell a process, links that come up, and messages
-    /// that say the same as the one before on the same way.
+    /// that say what one of the last few on the same way has said.
     func isRoutine(_ events: [StoryEvent]) -> [Bool] {
-        // The last message of each way; there are few ways.
-        var ways: [(from: Int, to: Int, text: String)] = []
+        struct Way {
+            var from: Int
+            var to: Int
+            var isLost: Bool
+            var texts: [String] = []
+        }
+        let remembered = 8
+        // There are few ways.
+        var ways: [Way] = []
         return events.map { event in
-            guard event.kind == .message, let from = event.from, !event.isLost else { return event.kind.mayBeRoutine }
-            guard let way = ways.firstIndex(where: { $0.from == from && $0.to == event.lane }) else {
-                ways.append((from, event.lane, event.text))
-                return false
-            }
-            defer { ways[way].text = event.text }
-            return ways[way].text == event.text
+            guard event.kind == .message, let from = event.from else { return event.kind.mayBeRoutine }
+            let known = ways.firstIndex { ($0.from, $0.to, $0.isLost) == (from, event.lane, event.isLost) }
+            let way = known ?? ways.count
+            if known == nil { ways.append(Way(from: from, to: event.lane, isLost: event.isLost)) }
+            if ways[way].texts.contains(event.text) { return true }
+            ways[way].texts = ways[way].texts.suffix(remembered - 1) + [event.text]
+            return false
         }
     }
 }
