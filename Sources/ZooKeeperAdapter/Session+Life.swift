@@ -115,6 +115,7 @@ extension Session {
         // The library drops requests that it has not sent when it closes, without a word.
         state.withLock { state in
             answerAll(.closing, &state)
+            state.isOver = true
             if state.closeRequested { emit(.closed) }
         }
     }

@@ -45,6 +45,9 @@ final class Session: Sendable {
         }
         var phase = Phase.unconnected
         var closeRequested = false
+        /// Nothing of it is left in the C library, and its end was told. It may still be asked something before its token is
+        /// forgotten.
+        var isOver = false
         /// The client of the C library; nil before it is opened, and from the moment it is being closed.
         var handle: OpaquePointer?
         /// The chroot is known to be there.
@@ -75,10 +78,10 @@ final class Session: Sendable {
     func request(_ id: CoordinationID, _ operation: CoordinationOperation) {
         state.withLock { state in
             let stage: Request.Stage =
-                if state.closeRequested {
-                    .answered(.failed(.closing, operations: []))
-                } else if state.phase == .expired {
+                if state.isOver || state.phase == .expired {
                     .answered(.failed(.sessionExpired, operations: []))
+                } else if state.closeRequested {
+                    .answered(.failed(.closing, operations: []))
                 } else if state.pending.count >= Self.pendingLimit {
                     .answered(.failed(.throttled, operations: []))
                 } else if let fault = operation.fault(chroot: ensemble.chroot) {
@@ -91,7 +94,13 @@ final class Session: Sendable {
         }
     }
 
-    func close() { state.withLock { $0.closeRequested = true } }
+    func close() {
+        state.withLock { state in
+            state.closeRequested = true
+            // Its thread, which says so otherwise, has looked for the last time.
+            if state.isOver { emit(.closed) }
+        }
+    }
 
     // MARK: - From the C library
 

@@ -64,6 +64,32 @@ import Testing
         #expect(try await client.reply(to: id) == .failed(.sessionExpired, operations: []))
     }
 
+    /// The session's thread has told the end, and has not yet got to forgetting the session.
+    @Test func whatComesBetweenTheEndAndItsForgetting() async throws {
+        let heard = Monitor<[CoordinationEvent.Kind]>([])
+        let forgets = Monitor(false)
+        let ensemble = try ConnectString(try await SharedServer.connectString())
+        let session = Callbacks.enter { key in
+            Session(
+                token: SessionToken(1), key: key, ensemble: ensemble, timeout: .seconds(4),
+                deliver: { event in heard.withLock { $0.append(event.kind) } }, log: { _ in })
+        }
+        session.start {
+            _ = forgets.wait(atMost: .seconds(60)) { $0 ? true : nil }
+            Callbacks.leave(session)
+        }
+        defer { forgets.withLock { $0 = true } }
+        session.close()
+        try await eventually("the end") { heard.withLock { $0.last == .closed } }
+        let id = CoordinationID(owner: 1, serial: 1)
+        session.request(id, .exists(path: "/", watch: false))
+        session.close()
+        #expect(
+            heard.withLock { Array($0.suffix(3)) } == [
+                .closed, .reply(id, .failed(.sessionExpired, operations: [])), .closed,
+            ])
+    }
+
     @Test func sessionsOneAfterTheOther() async throws {
         let client = Client(try await SharedServer.connectString())
         var identities: Set<Int64> = []
