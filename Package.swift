@@ -73,9 +73,10 @@ let package = Package(
             ],
             swiftSettings: swift6
         ),
-        .executableTarget(name: "sim", dependencies: ["SimulationCommands"], path: "Sources/sim", swiftSettings: swift6),
         .executableTarget(
-            name: "explore", dependencies: ["ClusterSimulation", "Simulation"], path: "Sources/Explore", swiftSettings: swift6),
+            name: "sim",
+            dependencies: ["SimulationCommands", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Sources/sim", swiftSettings: swift6),
 
         // The real world.
         .target(
@@ -137,7 +138,8 @@ let package = Package(
             swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine"], swiftSettings: swift6),
-        .testTarget(name: "ExplorationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine"], swiftSettings: swift6),
+        .testTarget(
+            name: "ExplorationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine"], swiftSettings: swift6),
         .testTarget(name: "StoryPageTests", dependencies: ["Simulation", "Machine", "TestSupport"], swiftSettings: swift6),
         .testTarget(
             name: "ClusterSimulationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine", "Wire"],

@@ -14,7 +14,8 @@ public struct SimCommand: ParsableCommand {
             Exit codes: 0 everything green; 1 something red, or not reached; 2 an error, named in one line on standard error.
             """,
         subcommands: [
-            RunCommand.self, SweepCommand.self, ShrinkCommand.self, MergeCommand.self, ScoreCommand.self, WorkerCommand.self,
+            RunCommand.self, SweepCommand.self, ShrinkCommand.self, MergeCommand.self, ScoreCommand.self, ExploreCommand.self,
+            WorkerCommand.self,
         ])
 
     public init() {}
@@ -54,7 +55,8 @@ struct KindOptions: ParsableArguments {
     @Option(help: "What is demanded: liveness or safety; without it the seed decides.")
     var mode: RunMode?
 
-    @Option(help: ArgumentHelp("Let chance start anew at a moment of the run, as a branching sweep names it.", valueName: "at:salt"))
+    @Option(
+        help: ArgumentHelp("Let chance start anew at a moment of the run, as a branching sweep names it.", valueName: "at:salt"))
     var branch: [Branch] = []
 
     func name(_ seed: UInt64) -> RunName { RunName(seed, profile: profile, mode: mode, branches: branch) }

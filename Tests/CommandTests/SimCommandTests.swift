@@ -75,4 +75,17 @@ import Testing
         #expect(try sim("shrink", "--seed", "3", "--profile", "small").complaint?.contains("green") == true)
         #expect(try sim("score", "99", "--package", folder.path).complaint?.contains("no such rule") == true)
     }
+
+    @Test func walksASmallSystem() throws {
+        let told = try sim("explore", "registration", "--losses", "0", "--expiries", "0")
+        #expect(told.code == 0)
+        #expect(told.text.contains("exhausted"), "\(told.text)")
+        #expect(told.text.contains("    reached: every node has a number"))
+        #expect(told.text.contains("NOT reached: a number is given again after its session"))
+        let cut = try sim("explore", "storage", "--states", "10")
+        #expect(cut.code == 0 && !cut.text.contains("exhausted"), "\(cut.text)")
+        let wrong = try sim("explore", "group", "--crashes", "101")
+        #expect(wrong.code == 2)
+        #expect(wrong.complaint == "aviary: --crashes is 101, and must be from 0 to 100", "\(wrong.complaint ?? "")")
+    }
 }

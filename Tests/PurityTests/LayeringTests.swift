@@ -13,7 +13,7 @@ import Testing
         ["ZooKeeperAdapter", "GRPCAdapter", "FileAdapter"],
         ["Runtime", "ClusterSimulation"],
         ["SimulationCommands"],
-        ["aviary", "sim", "explore"],
+        ["aviary", "sim"],
     ]
 
     /// Targets that no product holds: they may lean on anything.
