@@ -56,7 +56,8 @@ struct KindOptions: ParsableArguments {
     var mode: RunMode?
 
     @Option(
-        help: ArgumentHelp("Let chance start anew at a moment of the run, as a branching sweep names it.", valueName: "at:salt"))
+        help: ArgumentHelp("Let chance start anew at a moment of the run, as a branching sweep names it.", valueName: "at:salt")
+    )
     var branch: [Branch] = []
 
     func name(_ seed: UInt64) -> RunName { RunName(seed, profile: profile, mode: mode, branches: branch) }
