@@ -1,4 +1,5 @@
 import ClusterSimulation
+import Foundation
 import Simulation
 
 /// The sweep that all tests of this target look at: each seed runs twice, once for all of them.
@@ -60,13 +61,21 @@ struct ShortSweep: Sendable {
             let report = RunReport.of(name)
             summary.add(report)
             hashes.append((seed, String(report.hash.value, radix: 16)))
-            if report.violation != nil { violations.append("\(name.variables)\n\(report.text)") }
+            if report.violation != nil { violations.append("\(name.variables)\n\(report.text)\(Self.save(name))") }
             if RunReport.of(name).hash != report.hash {
                 divergences.append(Determinism.divergence(of: name) ?? "\(name.variables): runs part, but not always")
             }
             // A schedule is written by every run alike: a few show that it repeats one.
             if seed % 16 == 1, let found = Determinism.divergence(ofScheduleOf: name) { divergences.append(found) }
         }
+    }
+
+    /// A schedule outlives changes of the code that would give the seed another meaning. Where test logs are kept, one is left with them.
+    private static func save(_ name: RunName) -> String {
+        guard let folder = ProcessInfo.processInfo.environment["AVIARY_TEST_LOGS"] else { return "" }
+        let file = URL(filePath: folder).appending(path: "red-seed-\(name.seed).schedule")
+        do { try Data(ClusterRun.schedule(of: name).description.utf8).write(to: file) } catch { return "\nnot saved: \(error)" }
+        return "\nschedule:  \(file.path)"
     }
 
     private mutating func add(_ part: ShortSweep) {

@@ -38,10 +38,13 @@ public struct RunName: Hashable, Sendable, Codable {
     }
 
     /// As options of `aviary sim`.
-    public var options: String {
-        "--seed \(seed)" + (profile == .swarm ? "" : " --profile \(profile.rawValue)") + (mode.map { " --mode \($0.rawValue)" } ?? "")
-            + branches.map { " --branch \($0.text)" }.joined()
+    public var words: [String] {
+        ["--seed", "\(seed)"] + (profile == .swarm ? [] : ["--profile", profile.rawValue])
+            + (mode.map { ["--mode", $0.rawValue] } ?? []) + branches.flatMap { ["--branch", $0.text] }
     }
+
+    /// The same in one line.
+    public var options: String { words.joined(separator: " ") }
 
     /// As an environment variable of `swift test --filter SimTests`.
     public var variables: String {

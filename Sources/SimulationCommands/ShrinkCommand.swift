@@ -73,9 +73,7 @@ enum Child {
     /// The schedule of a failing run by seed, with the fingerprint of its failure, and whether it ends its process.
     static func schedule(of name: RunName) throws -> (ClusterSchedule, isDeadly: Bool) {
         try withTemporaryFile { file in
-            var words = ["run", "--seed", "\(name.seed)", "--profile", name.profile.rawValue, "--save", file]
-            if let mode = name.mode { words += ["--mode", mode.rawValue] }
-            let verdict = try run(words)
+            let verdict = try run(["run"] + name.words + ["--save", file])
             var schedule = try ClusterSchedule(text: String(contentsOf: URL(filePath: file), encoding: .utf8))
             schedule.fingerprint = verdict?.fingerprint
             return (schedule, verdict?.isDeath ?? false)

@@ -89,7 +89,10 @@ final class Sweep: @unchecked Sendable {
         var current = part.lowerBound
         var story: [String] = []
         var hasEnded = false
+        var isStopped = false
         forEachLine(of: output.fileHandleForReading) { line in
+            // It goes on for a moment after it was told to stop.
+            if isStopped { return }
             if line.hasPrefix(WorkerCommand.Sign.begins) {
                 current = UInt64(line.dropFirst(WorkerCommand.Sign.begins.count)) ?? current
             } else if line == WorkerCommand.Sign.green {
@@ -101,7 +104,10 @@ final class Sweep: @unchecked Sendable {
             } else if line == WorkerCommand.Sign.red {
                 tell(story.joined(separator: "\n"))
                 story = []
-                if untilRed { process.terminate() }
+                if untilRed {
+                    isStopped = true
+                    process.terminate()
+                }
             } else if line.hasPrefix(WorkerCommand.Sign.summary) {
                 let data = Data(line.dropFirst(WorkerCommand.Sign.summary.count).utf8)
                 if let part = try? JSONDecoder().decode(SweepSummary.self, from: data) {
@@ -112,10 +118,8 @@ final class Sweep: @unchecked Sendable {
         }
         process.waitUntilExit()
         guard !hasEnded else { return }
-        if untilRed, process.terminationReason == .uncaughtSignal, process.terminationStatus == SIGTERM {
-            // It was stopped at its red seed: its summary is lost, the seed is not.
-            return lock.withLock { result.summary.addFailure(current) }
-        }
+        // Its summary is lost, the red seed is not.
+        if isStopped { return lock.withLock { result.summary.addFailure(current) } }
         let words = String(decoding: errors.fileHandleForReading.availableData, as: UTF8.self)
         lock.withLock {
             result.deaths.append(

@@ -20,6 +20,12 @@ struct SweepCommand: ParsableCommand {
     @Flag(help: "Stop at the first failure.")
     var untilRed = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Shrink what is red, at most five seeds, and write schedules and their stories as pages into this folder.",
+            valueName: "folder"))
+    var save: String?
+
     @Flag(help: "Run each seed twice: both runs must be the same, event for event.")
     var twice = false
 
@@ -45,14 +51,41 @@ struct SweepCommand: ParsableCommand {
         }
         let sweep = Sweep(
             seeds: part, jobs: jobs, kind: kind, untilRed: untilRed,
-            extra: (branching ? ["--branching"] : []) + (twice ? ["--twice"] : []) + (hashes ? ["--hashes"] : []), isQuiet: json)
+            extra: (branching ? ["--branching"] : []) + (twice ? ["--twice"] : []) + (hashes ? ["--hashes"] : []), isQuiet: json
+        )
         let result = sweep.run()
         if json { Program.say(Program.json(result)) } else { print(result.text) }
+        if let save { try shrink(result.redSeeds.prefix(Self.mostShrunk), into: save) }
         if !result.isGreen { throw ExitCode(1) }
         if gate, !result.summary.neverReached.isEmpty {
             FileHandle.standardError.write(
                 Data("never reached: \(result.summary.neverReached.joined(separator: ", "))\n".utf8))
             throw ExitCode(1)
+        }
+    }
+
+    /// What else is red is likely to be of the same kind, and shrinking takes its time.
+    private static let mostShrunk = 5
+
+    private func shrink(_ seeds: some Collection<UInt64>, into folder: String) throws {
+        guard !seeds.isEmpty else { return }
+        let folder = URL(filePath: folder, directoryHint: .isDirectory)
+        do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
+            throw SimError("\(folder.path): cannot be made: \(error.localizedDescription)")
+        }
+        for seed in seeds {
+            let file = folder.appending(path: "seed-\(seed).schedule").path
+            let process = Process()
+            process.executableURL = Program.url
+            process.arguments =
+                Program.words + ["shrink"] + kind.name(seed).words
+                + ["--save", file, "--html", folder.appending(path: "seed-\(seed).html").path]
+            process.standardOutput = FileHandle.nullDevice
+            try process.run()
+            process.waitUntilExit()
+            let isSaved = process.terminationStatus == 0
+            FileHandle.standardError.write(
+                Data("seed \(seed): \(isSaved ? "shrunk, in \(file)" : "could not be shrunk")\n".utf8))
         }
     }
 }
