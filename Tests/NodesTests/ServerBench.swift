@@ -22,6 +22,8 @@ struct ServerBench {
     var isZooKeeperThere = true
     /// Whether links open; those that are open stay so.
     var areLinksOpening = true
+    /// A node that somebody deletes as soon as it is made.
+    var doomed = ""
     private var openLinks: Set<Address> = []
     private var znodes: [String: Znode] = [:]
     private var zxid: Int64 = 1
@@ -191,6 +193,10 @@ struct ServerBench {
             guard token == self.token else { return [] }
             let before = zxid
             let reply = answer(operation)
+            if znodes[doomed] != nil {
+                zxid += 1
+                znodes[doomed] = nil
+            }
             let fired: [CoordinationEvent.Kind] =
                 zxid == before
                 ? []

@@ -66,6 +66,14 @@ struct ServerCoordinationTests {
         #expect(bench.node.number == 2)
     }
 
+    @Test func aRegistrationThatSomebodyDeletedBeforeItWasReadIsTakenAnew() {
+        var bench = ServerBench()
+        bench.doomed = "/server/1"
+        bench.send(.started)
+        #expect(bench.node.number == 2)
+        #expect(bench.isOurs("/server/2"))
+    }
+
     // MARK: Status
 
     private func replica(_ role: ReplicaStatus.Role) -> ReplicaStatus {
