@@ -1,6 +1,6 @@
 import Machine
-import Simulation
 import Nodes
+import Simulation
 import Wire
 
 public typealias ClusterWorld = World<ClusterNode>
@@ -32,6 +32,11 @@ extension ClusterWorld {
     /// Whether a process is a primary, in office or about to be, or a master, as far as it knows.
     mutating func holdsOffice(_ process: Int) -> Bool {
         ask(process) { node, _ in node.server?.isMaster ?? node.data?.isPrimary ?? false } ?? false
+    }
+
+    /// The number under which a server is registered, as far as it knows.
+    mutating func serverNumber(_ process: Int) -> UInt64? {
+        ask(process) { node, _ in node.server?.registeredNumber } ?? nil
     }
 
     mutating func value(of key: [UInt8], at process: Int) -> [UInt8]? {

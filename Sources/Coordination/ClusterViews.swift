@@ -44,6 +44,13 @@ public struct ServersView: Hashable, Sendable {
     /// What the registered servers said of themselves, by number.
     public var servers: SortedMap<UInt64, ServerRegistration> { registry.members }
 
+    public func isRegistered(_ number: UInt64) -> Bool { registry.isRegistered(number) }
+
+    /// Reads anew; until then it is not current.
+    public mutating func refresh(session: Session, at now: Instant, into sink: inout Sink) {
+        registry.refresh(session, into: &sink)
+    }
+
     public mutating func step(
         _ event: CoordinationEvent, session: Session, at now: Instant, into sink: inout Sink
     ) -> Bool {

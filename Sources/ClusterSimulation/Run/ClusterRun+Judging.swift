@@ -1,7 +1,7 @@
 import Coordination
 import Machine
-import Simulation
 import Nodes
+import Simulation
 import Wire
 
 extension ClusterRun {
@@ -104,6 +104,12 @@ extension ClusterRun {
         }
         let hasServer = roles.indices.contains { roles[$0] == .server && isPresent($0) }
         if hasServer, world.zooKeeper.committedData(at: Paths.master) == nil { return "there is no master" }
+        for process in roles.indices where roles[process] == .server && isPresent(process) {
+            guard let number = world.serverNumber(process), world.zooKeeper.committedData(at: Paths.server(number)) != nil
+            else {
+                return "\(world.address(of: process)) is not registered"
+            }
+        }
         for group in plan.stores.indices { if let missing = missing(in: group) { return missing } }
         return nil
     }

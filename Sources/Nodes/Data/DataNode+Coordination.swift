@@ -29,7 +29,8 @@ extension DataNode {
         if ringView.step(event, session: session, at: now, into: &effects), let record = ringView.record {
             gate.ringRead(record, version: ringView.version)
         }
-        if viewChanged { evaluate(now: now, into: &effects) }
+        // Until it shows this life, a view that has become current without a change tells something, too: that it is gone.
+        if viewChanged || !wasSeen { evaluate(now: now, into: &effects) }
         guard case .reply(let id, let reply) = event.kind, event.session == session.token else { return }
         if let verdict = primary?.coordinated(id, reply, now: now, into: &effects) {
             conclude(verdict, now: now, into: &effects)

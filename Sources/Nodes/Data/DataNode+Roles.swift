@@ -11,7 +11,7 @@ extension DataNode {
     mutating func evaluate(now: Instant, into effects: inout Sink) {
         guard phase == .running || phase == .draining, store.isOpen, let number, view.isLoaded else { return }
         if !view.isRegistered(number) {
-            guard wasSeen else { return }
+            guard wasSeen || view.isCurrent(session) else { return }
             return registrationVanished(now: now, into: &effects)
         }
         wasSeen = true

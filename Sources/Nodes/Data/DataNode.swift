@@ -62,7 +62,8 @@ public struct DataNode: Node {
 
     /// The number of this life; nil while it is not registered.
     var number: UInt64?
-    /// Whether the view has shown this life's registration: from then on its absence means that it is gone.
+    /// Whether the view has shown this life's registration: from then on its absence means that it is gone. (Before, only a view
+    /// that is current tells; somebody may delete the node before this life has heard that it is registered.)
     var wasSeen = false
     /// Terms up to this one are over for this life, whatever config still shows.
     var endedTerm: UInt64 = 0

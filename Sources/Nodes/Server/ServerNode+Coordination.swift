@@ -25,7 +25,7 @@ extension ServerNode {
     /// To every machine but the group views; each knows what is its own.
     private mutating func offer(_ event: CoordinationEvent, at now: Instant, into effects: inout Sink) {
         if let outcome = registration.step(event, session: session, at: now, into: &effects) {
-            registered(outcome, into: &effects)
+            registered(outcome, at: now, into: &effects)
         }
         _ = servers.step(event, session: session, at: now, into: &effects)
         _ = master.step(event, session: session, at: now, into: &effects)
@@ -73,7 +73,6 @@ extension ServerNode {
         case .expired:
             // What was known goes on serving as routes; what this server was, it is no more.
             number = nil
-            wasSeen = false
             if mastership != nil { effects.reached(.masterLostSession) }
             endMastership("its ZooKeeper session expired", into: &effects)
         case .closed: sessionClosed(into: &effects)
@@ -84,16 +83,16 @@ extension ServerNode {
     private mutating func register(at now: Instant, into effects: inout Sink) {
         guard phase == .running else { return }
         number = nil
-        wasSeen = false
         let content = ServerRegistration(address: address, guid: random.uuid())
         registration.begin(content: content.bytes, session: session, at: now, into: &effects)
     }
 
-    private mutating func registered(_ outcome: Registration.Outcome, into effects: inout Sink) {
+    private mutating func registered(_ outcome: Registration.Outcome, at now: Instant, into effects: inout Sink) {
         switch outcome {
         case .registered(let number):
             self.number = number
             effects.log(.info, "registered as server", [LogField("number", number), LogField("address", address)])
+            servers.refresh(session: session, at: now, into: &effects)
         }
     }
 
@@ -122,16 +121,12 @@ extension ServerNode {
         mastership?.review(groups, ring: ring, session: session, at: now, into: &effects)
     }
 
-    /// Somebody may have deleted this life's registration while it lives.
+    /// Somebody may have deleted this life's registration while it lives, even before this server has heard that it is registered.
     private mutating func checkRegistration(at now: Instant, into effects: inout Sink) {
-        guard let number, servers.isCurrent(session) else { return }
-        if servers.servers[number] != nil {
-            wasSeen = true
-        } else if wasSeen {
-            effects.reached(.serverRegistrationVanished)
-            effects.log(.warning, "registration is gone, registering anew", [LogField("number", number)])
-            register(at: now, into: &effects)
-        }
+        guard let number, servers.isCurrent(session), !servers.isRegistered(number) else { return }
+        effects.reached(.serverRegistrationVanished)
+        effects.log(.warning, "registration is gone, registering anew", [LogField("number", number)])
+        register(at: now, into: &effects)
     }
 
     /// Stands for election where there is no master, and resigns where there is another.

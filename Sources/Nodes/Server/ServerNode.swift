@@ -72,8 +72,6 @@ public struct ServerNode: Node {
 
     /// The number of this life; nil while it is not registered.
     var number: UInt64?
-    /// Whether `servers` has shown this life's registration: from then on its absence means that it is gone.
-    var wasSeen = false
 
     var requests: RequestTable
     var links = PrimaryLinks()
@@ -163,4 +161,7 @@ public struct ServerNode: Node {
 
     /// Whether this server takes itself for the master. For those who watch.
     public var isMaster: Bool { mastership != nil }
+
+    /// The number under which this life is registered, as far as it knows.
+    public var registeredNumber: UInt64? { number }
 }
