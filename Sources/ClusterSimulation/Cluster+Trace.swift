@@ -7,16 +7,13 @@ import Wire
 extension PeerMessage: Traceable {
     public var brief: String {
         switch self {
-        case .append(let append):
-            "append term \(append.term) from \(append.from.number) to \(append.to) after \(append.previous), "
-                + "\(append.entries.count) entries, commit \(append.commit)"
-        case .appendReply(let reply):
-            "reply of \(reply.from.number) in term \(reply.term): verified \(reply.verified) \(reply.outcome)"
-        case .forward(let id, let request): "forward \(id & 0xFFFF) \(request.brief)"
-        case .forwardReply(let id, let reply): "forwarded \(id & 0xFFFF) \(reply.brief)"
+        case .append(let append): append.brief
+        case .appendReply(let reply): reply.brief
+        case .forward(let id, let request): "forward #\(id & 0xFFFF): \(request.brief)"
+        case .forwardReply(let id, let reply): "forwarded #\(id & 0xFFFF): \(reply.brief)"
         case .statusQuery: "status?"
         case .statusReply(_, let status):
-            "status: \(status.role) term \(status.term) last \(status.last) commit \(status.commit)"
+            "status: \(status.role), term \(status.term) (last \(status.last), commit \(status.commit))"
         }
     }
 
@@ -64,6 +61,50 @@ extension PeerMessage: Traceable {
     }
 }
 
+// What stands in parentheses at the end of a message is no news by itself (`StoryText.plot`).
+
+extension Append {
+    fileprivate var brief: String {
+        let details = "(\(from.number) to \(to), after \(previous), commit \(commit))"
+        guard let last = entries.last else { return "heartbeat, term \(term) \(details)" }
+        let few = entries.prefix(3).map { "\($0.position) \($0.operation.brief)" }.joined(separator: ", ")
+        return entries.count <= 3
+            ? "append, term \(term): \(few) \(details)"
+            : "append, term \(term): \(entries.count) entries to \(last.position) \(details)"
+    }
+}
+
+extension AppendReply {
+    fileprivate var brief: String {
+        switch outcome {
+        case .accepted: "ack through \(verified), term \(term) (from \(from.number))"
+        case .olderTerm: "refused: its term is \(term) (from \(from.number))"
+        case .mismatch(let last, _): "refused: its log ends with \(last) and must be compared first (from \(from.number))"
+        case .busy: "not now, it is busy (from \(from.number))"
+        case .otherLineage(let lineage): "refused: it holds another history, \(lineage.text) (from \(from.number))"
+        }
+    }
+}
+
+extension Operation {
+    fileprivate var brief: String {
+        switch self {
+        case .put(let key, let value): KeyRequest.put(key: key, value: value).brief
+        case .delete(let key): KeyRequest.delete(key: key).brief
+        case .beginTerm: "begin of term"
+        }
+    }
+}
+
+/// What a workload's value says, without its padding.
+private func briefValue(_ value: [UInt8]) -> String {
+    let head = value.prefix { $0 != UInt8(ascii: " ") }
+    guard value.count > head.count, value[head.count...].dropFirst().allSatisfy({ $0 == UInt8(ascii: ".") }) else {
+        return Simulation.brief(value)
+    }
+    return String(decoding: head, as: UTF8.self)
+}
+
 extension Position {
     func fold(into hash: inout TraceHash) {
         hash.fold(term)
@@ -87,7 +128,7 @@ extension Entry {
 extension KeyRequest {
     var brief: String {
         switch self {
-        case .put(let key, let value): "put \(String(decoding: key, as: UTF8.self)) \(Simulation.brief(value))"
+        case .put(let key, let value): "put \(String(decoding: key, as: UTF8.self)) as \(briefValue(value))"
         case .get(let key): "get \(String(decoding: key, as: UTF8.self))"
         case .delete(let key): "delete \(String(decoding: key, as: UTF8.self))"
         }
@@ -130,8 +171,8 @@ extension ClientRequest: Traceable {
 extension ClientReply: Traceable {
     public var brief: String {
         switch self {
-        case .put: "put"
-        case .value(let value): value.map { "value \(Simulation.brief($0))" } ?? "not found"
+        case .put: "done"
+        case .value(let value): value.map { "found \(briefValue($0))" } ?? "not found"
         case .deleted(let existed): existed ? "deleted" : "nothing to delete"
         case .status: "status"
         case .failed(let error): "\(error.code): \(error.message)"

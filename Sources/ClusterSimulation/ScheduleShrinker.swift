@@ -45,6 +45,7 @@ public final class ScheduleShrinker {
 
     /// Shrinks until nothing gets smaller, or the budget is spent.
     public func shrink() -> ClusterSchedule {
+        tell("as it was found")
         var before: ClusterSchedule
         repeat {
             before = smallest
@@ -55,12 +56,17 @@ public final class ScheduleShrinker {
             step("fewer clients", dropClients)
             step("plainer options", plainOptions)
             step("weaker faults", weakenFaults)
+            step("rounder times", roundTimes)
         } while smallest != before && runs < budget
         return smallest
     }
 
     private func step(_ name: String, _ body: () -> Void) {
         body()
+        tell(name)
+    }
+
+    private func tell(_ name: String) {
         let size = smallest.size
         progress(
             "\(name): \(size.processes) processes, \(size.clients) clients, \(size.faults) faults, \(size.operations) operations "
@@ -142,6 +148,15 @@ public final class ScheduleShrinker {
             guard setting.text(smallest.plan) != plain else { continue }
             tryPlan { _ = setting.set(&$0, Substring(plain)) }
         }
+        // Of the load, the operations are written down: the options decide only what clients do after the faults.
+        let usual = ClusterPlan()
+        _ = tryChange { schedule in
+            var plan = schedule.plan
+            for setting in ClusterPlan.settings where ClusterPlan.loadSettings.contains(setting.name) {
+                _ = setting.set(&plan, Substring(setting.text(usual)))
+            }
+            schedule.plan = plan
+        }
         _ = tryChange { schedule in for index in schedule.operations.indices { schedule.operations[index].padding = 0 } }
         _ = tryChange { schedule in
             for index in schedule.operations.indices { schedule.operations[index].tellsPatience = false }
@@ -151,6 +166,8 @@ public final class ScheduleShrinker {
     private func weakenFaults() {
         for index in smallest.faults.indices {
             let fault = smallest.faults[index].fault
+            if fault.isTrap { _ = tryChange { $0.faults[index].fault.isTrap = false } }
+            if fault.amount != 0 { _ = tryChange { $0.faults[index].fault.amount = 0 } }
             if fault.paths.count > 1 {
                 _ = Reduction.fewest(fault.paths) { kept in
                     !kept.isEmpty && tryChange { $0.faults[index].fault.paths = kept }
@@ -169,5 +186,41 @@ public final class ScheduleShrinker {
                 }
             }
         }
+    }
+
+    /// Times that a person can read and keep in mind: whole seconds where that will do, else fewer and fewer zeros at the end.
+    private func roundTimes() {
+        let units: [Nanoseconds] = [.seconds(1), .milliseconds(100), .milliseconds(10), .milliseconds(1)]
+        var times: [WritableKeyPath<ClusterSchedule, Nanoseconds>] = [\.faultTime]
+        times += smallest.starts.indices.map { \.starts[$0].at }
+        times += smallest.faults.indices.map { \.faults[$0].at }
+        times += smallest.operations.indices.flatMap { [\.operations[$0].at, \.operations[$0].patience] }
+        func rounded(_ times: [WritableKeyPath<ClusterSchedule, Nanoseconds>], to unit: Nanoseconds) -> Bool {
+            tryChange { schedule in
+                for time in times { schedule[keyPath: time].round(to: unit) }
+                schedule.order()
+            }
+        }
+        if units.contains(where: { rounded(times, to: $0) }) { return }
+        for time in times { _ = units.contains { rounded([time], to: $0) } }
+    }
+}
+
+extension ClusterSchedule {
+    /// Of its plan.
+    fileprivate var faultTime: Nanoseconds {
+        get { plan.faultTime }
+        set {
+            var plan = plan
+            plan.faultTime = newValue
+            self.plan = plan
+        }
+    }
+}
+
+extension Nanoseconds {
+    /// To the next multiple of a unit, and up.
+    fileprivate mutating func round(to unit: Nanoseconds) {
+        self = Nanoseconds((count + unit.count - 1) / unit.count * unit.count)
     }
 }

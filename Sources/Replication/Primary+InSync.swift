@@ -94,7 +94,7 @@ extension Primary {
                 peers.update(at: index) { if config.inSync.contains($0.member) { $0.isJoining = false } }
             }
             effects.log(
-                .info, "in-sync set is in force",
+                .notice, "in-sync set is in force",
                 [
                     LogField("group", group), LogField("term", term), LogField("insync", "\(config.inSync.map(\.number))"),
                     LogField("version", version),

@@ -129,6 +129,12 @@ extension ClusterPlan {
         "data-drain-time", "server-drain-time",
     ]
 
+    /// Options of the load, which a schedule leaves to chance after the faults only.
+    static let loadSettings = [
+        "keys-per-client", "shared-keys", "shared-percent", "read-percent", "delete-percent", "padding", "operations",
+        "patience", "direct-percent",
+    ]
+
     /// The plain world: nothing late, nothing odd.
     static let plain: ClusterPlan = {
         var plan = ClusterPlan()

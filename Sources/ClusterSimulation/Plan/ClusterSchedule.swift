@@ -123,6 +123,11 @@ extension ClusterSchedule: CustomStringConvertible {
                 throw Unreadable(line: number + 1, text: String(raw))
             }
         }
+        order()
+    }
+
+    /// By time, as in a file that was read.
+    mutating func order() {
         operations.sort { $0.at < $1.at }
         faults.sort { $0.at < $1.at }
     }

@@ -58,40 +58,7 @@ extension Story {
     }
 }
 
-extension Story {
-    /// Which of the ordered events are routine: what disks, timers and ZooKeeper tell a process, links that come up, and messages
-    /// that say what one of the last few on the same way has said.
-    func isRoutine(_ events: [StoryEvent]) -> [Bool] {
-        struct Way {
-            var from: Int
-            var to: Int
-            var isLost: Bool
-            var texts: [String] = []
-        }
-        let remembered = 8
-        // There are few ways.
-        var ways: [Way] = []
-        return events.map { event in
-            guard event.kind == .message, let from = event.from else { return event.kind.mayBeRoutine }
-            let known = ways.firstIndex { ($0.from, $0.to, $0.isLost) == (from, event.lane, event.isLost) }
-            let way = known ?? ways.count
-            if known == nil { ways.append(Way(from: from, to: event.lane, isLost: event.isLost)) }
-            if ways[way].texts.contains(event.text) { return true }
-            ways[way].texts = ways[way].texts.suffix(remembered - 1) + [event.text]
-            return false
-        }
-    }
-}
-
 extension StoryEvent.Kind {
-    /// Whether such an event is told in a plot only by what comes of it.
-    var mayBeRoutine: Bool {
-        switch self {
-        case .step, .disk, .timer, .zooKeeper, .link: true
-        case .message, .call, .answer, .log, .life, .fault, .repair, .state, .mark, .violation: false
-        }
-    }
-
     /// Whether nothing is lost when such an event is not told, unless something came of it.
     var mayBeQuiet: Bool {
         switch self {

@@ -22,11 +22,14 @@ public struct Story: Hashable, Sendable {
         public var invariant: String
         public var detail: String
         public var time: Instant
+        /// Words that the texts of the events have that have to do with it, such as the key that was lost; empty where there are none.
+        public var subjects: [String]
 
-        public init(invariant: String, detail: String, time: Instant) {
+        public init(invariant: String, detail: String, time: Instant, subjects: [String] = []) {
             self.invariant = invariant
             self.detail = detail
             self.time = time
+            self.subjects = subjects
         }
     }
 
@@ -34,10 +37,13 @@ public struct Story: Hashable, Sendable {
     public struct Explanation: Hashable, Sendable {
         public var term: String
         public var meaning: String
+        /// It needs no explanation where no event's text has this in it; nil where it always does.
+        public var sign: String?
 
-        public init(_ term: String, _ meaning: String) {
+        public init(_ term: String, _ meaning: String, where sign: String? = nil) {
             self.term = term
             self.meaning = meaning
+            self.sign = sign
         }
     }
 

@@ -17,15 +17,13 @@ public enum StoryText {
         return teller.head() + teller.body(foldsQuietSteps: foldsQuietSteps)
     }
 
-    /// The plot of a story, for who wants to understand it at one reading: without what is done as ever (`Story.isRoutine`).
-    /// What comes of such an event is told: what its process becomes, logs and sends.
+    /// The plot of a story, for who wants to understand it at one reading: what is done as ever is left out (`Story.plotted`).
     public static func plot(_ story: Story) -> [String] {
         var plot = story
-        let events = story.orderedEvents
-        plot.events = zip(events, story.isRoutine(events)).filter { !$0.1 }.map(\.0)
+        plot.events = story.plotted
         var teller = Teller(story: plot)
-        let count = events.count - plot.events.count
-        return teller.head() + ["             (\(count) events of routine are left out)"]
+        let count = story.events.count - plot.events.count
+        return teller.head() + ["             (\(count) events of every day are left out)"]
             + teller.body(foldsQuietSteps: false)
     }
 
@@ -102,6 +100,37 @@ extension StoryBar.Kind {
     }
 }
 
+extension String {
+    /// `diskLost` as `disk lost`.
+    fileprivate var withSpacesForCapitals: String {
+        reduce(into: "") { text, letter in text += letter.isUppercase ? " " + letter.lowercased() : String(letter) }
+    }
+
+    /// UUIDs by their first eight digits, which tell those of one run apart.
+    fileprivate var withShortIdentities: String {
+        guard utf8.count >= 36, contains("-") else { return self }
+        let dashes = [8, 13, 18, 23]
+        var rest = Array(utf8)[...]
+        var short: [UInt8] = []
+        while let first = rest.first {
+            let isIdentity =
+                rest.count >= 36
+                && rest.prefix(36).enumerated().allSatisfy { place, byte in
+                    dashes.contains(place)
+                        ? byte == UInt8(ascii: "-") : (48...57).contains(byte) || (97...102).contains(byte)
+                }
+            if isIdentity {
+                short += rest.prefix(8)
+                rest = rest.dropFirst(36)
+            } else {
+                short.append(first)
+                rest = rest.dropFirst()
+            }
+        }
+        return String(decoding: short, as: UTF8.self)
+    }
+}
+
 /// Goes through a story once, from its begin to its end.
 private struct Teller {
     let story: Story
@@ -143,17 +172,31 @@ private struct Teller {
 
     private func legend() -> [String] {
         let kinds = StoryEvent.Kind.allCases.filter { kind in events.contains { $0.kind == kind } }
-        var entries = kinds.filter { $0 != .message }.map { ("\($0.sign)", "\($0.rawValue): \($0.meaning)") }
-        if kinds.contains(.message) { entries.append(("o-->", "message: from, to")) }
-        if events.contains(where: \.isLost) { entries.append(("o--x", "a message that was lost")) }
-        if bars.contains(where: { $0.kind == .down }) { entries.append(("v", "life: the end of one")) }
-        entries.append((".", "nothing special is known of the lane"))
-        for kind in StoryBar.Kind.allCases where bars.contains(where: { $0.kind == kind }) {
-            if let condition = kind.condition { entries.append(("\(condition.sign)", kind.meaning)) }
+        var signs = kinds.filter { $0 != .message }.map { "\($0.sign) \($0.meaning)" }
+        if kinds.contains(.message) { signs.append("o--> a message: from, to") }
+        if events.contains(where: \.isLost) { signs.append("o--x a message that was lost") }
+        if bars.contains(where: { $0.kind == .down }) { signs.append("v the end of a life") }
+        let conditions = StoryBar.Kind.allCases.filter { kind in bars.contains { $0.kind == kind } }
+            .compactMap { kind in kind.condition.map { "\($0.sign) \(kind.meaning)" } }
+        let words = story.legend.filter { entry in
+            entry.sign.map { sign in events.contains { $0.text.contains(sign) } } ?? true
+        }.map { (StoryText.plain($0.term), StoryText.plain($0.meaning)) }
+        let width = 2 + (words.map(\.0.count).max() ?? 0)
+        return ["what happens"] + Self.filled(signs) + ["what a column's lane is meanwhile"] + Self.filled(conditions)
+            + (words.isEmpty ? [] : ["words"]) + words.map { "    \(StoryText.padded($0.0, width))\($0.1)" }
+    }
+
+    /// As many on a line as there is room for.
+    private static func filled(_ entries: [String]) -> [String] {
+        var lines: [String] = []
+        for entry in entries {
+            if let last = lines.last, last.count + entry.count < 110 {
+                lines[lines.count - 1] = last + "   " + entry
+            } else {
+                lines.append("    " + entry)
+            }
         }
-        entries += story.legend.map { (StoryText.plain($0.term), StoryText.plain($0.meaning)) }
-        let width = 2 + (entries.map(\.0.count).max() ?? 0)
-        return ["legend"] + entries.map { "    \(StoryText.padded($0.0, width))\($0.1)" }
+        return lines
     }
 
     /// The names of the lanes stand above their columns, read from top to bottom.
@@ -234,6 +277,18 @@ private struct Teller {
         columns[event.lane] = sign
         let told = event.isLost ? "x" : event.kind == .message ? " " : String(sign)
         return "\(StoryText.seconds(event.time))  \(String(columns))  \(StoryText.padded(who, nameWidth)) \(told) "
-            + StoryText.plain(event.text)
+            + text(of: event)
+    }
+
+    /// What need not be said twice, or of every line, is left out.
+    private func text(of event: StoryEvent) -> String {
+        var text = event.text
+        if event.kind == .log {
+            for level in ["info ", "notice "] where text.hasPrefix(level) { text.removeFirst(level.count) }
+        }
+        if event.kind == .mark { text = text.withSpacesForCapitals }
+        // The details stand above.
+        if event.kind == .violation, let broken = story.violation { text = broken.invariant }
+        return StoryText.plain(text.withShortIdentities)
     }
 }

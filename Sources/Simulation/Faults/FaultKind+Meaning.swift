@@ -1,0 +1,41 @@
+/// What each kind of fault does, in a few words: for the legend of a story.
+extension FaultKind {
+    public var meaning: String {
+        switch self {
+        case .kill: "a process ends; what it wrote is still in the page cache"
+        case .powerLoss: "a process ends, and what its disk had not synced is lost in part"
+        case .bulkPowerLoss: "several lose power at once, and come back one after the other"
+        case .shutdown: "a process is asked to shut down, and started again"
+        case .rollingRestart: "one after the other is asked to shut down, and started again"
+        case .pause: "a process does nothing for a time, and does not know it"
+        case .pauseMidBatch: "the same between what it decides and what it then sends"
+        case .slowProcess: "a process reacts late"
+        case .clockRate: "a clock runs faster or slower"
+        case .isolation: "a process is cut off from all others"
+        case .partition: "the paths between two sides carry nothing"
+        case .oneWayCut: "paths carry nothing in one direction"
+        case .partialCut: "some paths carry nothing"
+        case .clientCut: "a client and a process do not reach each other"
+        case .reset: "a connection breaks, with a suffix of what was sent"
+        case .slowPath: "messages take longer"
+        case .zooKeeperOutage: "no ZooKeeper server answers"
+        case .zooKeeperFailover: "the leader of ZooKeeper crashes"
+        case .zooKeeperCut: "a process does not reach ZooKeeper servers"
+        case .zooKeeperReset: "connections to ZooKeeper break; what was asked may have been done"
+        case .zooKeeperServerIsolated: "a ZooKeeper server is cut off from the others, and serves the past"
+        case .zooKeeperServerDown: "a ZooKeeper server is down"
+        case .zooKeeperServerSlow: "a ZooKeeper server learns late what was decided"
+        case .sessionExpiry: "ZooKeeper declares a process's session over"
+        case .nodeDeletion: "somebody deletes a znode of a process"
+        case .diskStall: "a disk answers nothing for a time"
+        case .slowDisk: "a disk is slow"
+        case .diskFull: "a disk is full"
+        case .syncFailure: "syncs fail, and the next ones say yes without having written"
+        case .appendFailure: "appends fail, some after a part of the bytes"
+        case .diskLoss: "a process ends, and comes back with an empty disk"
+        case .bitRot: "bits on a disk change"
+        case .sectorLoss: "sectors of a disk cannot be read"
+        case .misdirectedWrites: "writes go to another place of the disk"
+        }
+    }
+}
