@@ -5,6 +5,7 @@ import Foundation
 ///     bug: 19                             the line of the list of known mistakes
 ///     title: the rename is not made durable
 ///     masked: <why>                       other rules make up for it: it need not be caught
+///     test: <filter>                      the unit test that sees it, as `swift test --filter` names it
 ///     file: <path>
 ///     <<<<
 ///     <text that occurs exactly once>
@@ -22,6 +23,7 @@ struct PlantedMistake {
     let bug: String
     let title: String
     let masked: String?
+    let test: String?
     let edits: [Edit]
 
     init(file: URL) throws {
@@ -56,6 +58,7 @@ struct PlantedMistake {
         self.bug = bug
         self.title = title
         masked = fields["masked"]
+        test = fields["test"]
         self.edits = edits
     }
 
@@ -138,11 +141,22 @@ struct PlantedTree {
     }
 
     func build() throws {
-        let result = try shell(
-            [
-                "swift", "build", "-c", "release", "--product", "sim", "--scratch-path", scratch.path, "-Xswiftc",
-                "-cross-module-optimization",
-            ], in: tree)
+        try build([
+            "-c", "release", "--product", "sim", "--scratch-path", scratch.path, "-Xswiftc", "-cross-module-optimization",
+        ])
+    }
+
+    /// Builds the tests of the copy, and runs those that a filter names; returns whether they pass.
+    func passes(test filter: String) throws -> Bool {
+        let place = ["--scratch-path", work.appending(path: "tests").path]
+        try build(["--build-tests"] + place)
+        let result = try shell(["swift", "test", "--skip-build", "--filter", filter] + place, in: tree)
+        guard !result.output.contains("No matching test cases") else { throw SimError("there is no test \(filter)") }
+        return result.code == 0
+    }
+
+    private func build(_ words: [String]) throws {
+        let result = try shell(["swift", "build"] + words, in: tree)
         guard result.code == 0 else { throw SimError("does not build:\n\(result.output.suffix(3_000))") }
     }
 

@@ -7,6 +7,9 @@ struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run one seed or schedule, and tell what became of it.")
 
+    /// What is said of a schedule whose failure happens.
+    static let showsIt = "shows the failure that the schedule is of"
+
     @OptionGroup var which: RunOptions
 
     @Flag(help: "Tell every event, one a line.")
@@ -53,9 +56,13 @@ struct RunCommand: ParsableCommand {
             if plot { for line in StoryText.plot(story) { Program.say(line) } }
             if let html { try Program.write(StoryPage.html(story), to: html) }
         }
-        if let schedule, let expected = schedule.fingerprint {
+        if !json, let schedule, let expected = schedule.fingerprint {
             let found = report.violation?.fingerprint
-            Program.say(found == expected ? "shows what it should show" : "shows \(found ?? "nothing"), not \(expected)")
+            if found == expected {
+                Program.say(RunCommand.showsIt)
+            } else {
+                Program.say("the schedule is of another failure, which does not happen here: \(expected)")
+            }
         }
         Program.say(json ? Program.json(ReportDocument(report)) : report.text)
         if report.violation != nil { throw ExitCode(1) }

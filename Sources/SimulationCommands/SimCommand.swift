@@ -14,8 +14,8 @@ public struct SimCommand: ParsableCommand {
             Exit codes: 0 everything green; 1 something red, or not reached; 2 an error, named in one line on standard error.
             """,
         subcommands: [
-            RunCommand.self, SweepCommand.self, ShrinkCommand.self, MergeCommand.self, ScoreCommand.self, ExploreCommand.self,
-            WorkerCommand.self,
+            RunCommand.self, SweepCommand.self, ShrinkCommand.self, MergeCommand.self, ScoreCommand.self,
+            RegressionsCommand.self, ExploreCommand.self, WorkerCommand.self,
         ])
 
     public init() {}
@@ -80,32 +80,32 @@ struct SimError: Error, CustomStringConvertible {
 }
 
 /// A range of seeds: `A..B`, or one.
-struct SeedRange: ExpressibleByArgument {
+struct SeedRange: CustomStringConvertible {
     let seeds: ClosedRange<UInt64>
 
     init(_ seeds: ClosedRange<UInt64>) { self.seeds = seeds }
 
-    init?(argument: String) {
+    init(_ argument: String) throws {
         let ends = argument.components(separatedBy: "..").map { UInt64($0) }
         switch (ends.count, ends.first ?? nil, ends.last ?? nil) {
         case (1, let only?, _): seeds = only...only
         case (2, let first?, let last?) where first <= last: seeds = first...last
-        default: return nil
+        default: throw ValidationError("seeds are A..B, both included, or one number")
         }
     }
 
-    var text: String { "\(seeds.lowerBound)..\(seeds.upperBound)" }
+    var description: String { "\(seeds.lowerBound)..\(seeds.upperBound)" }
 }
 
 /// A part of a fleet: `i/n`, i from 0.
-struct Shard: ExpressibleByArgument {
+struct Shard {
     let index: Int
     let count: Int
 
-    init?(argument: String) {
+    init(_ argument: String) throws {
         let parts = argument.split(separator: "/").map { Int($0) }
         guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (0..<count).contains(index) else {
-            return nil
+            throw ValidationError("a shard is i/n: the i-th of n, i from 0 to n-1")
         }
         self.index = index
         self.count = count

@@ -3,18 +3,22 @@ import ClusterSimulation
 import Foundation
 
 struct SweepCommand: ParsableCommand {
+    private static let usual = SeedRange(1...1_000)
+
     static let configuration = CommandConfiguration(
         commandName: "sweep", abstract: "Run many seeds, in worker processes, and sum up.")
 
-    @Option(help: "The seeds, as A..B.")
-    var seeds = SeedRange(1...1_000)
+    @Option(help: "The seeds, as A..B, or one. (default: \(SweepCommand.usual))", transform: SeedRange.init(_:))
+    var seeds = SweepCommand.usual
 
     @OptionGroup var kind: KindOptions
 
     @Option(help: "How many worker processes run beside each other; as many as there are cores by default.")
     var jobs = ProcessInfo.processInfo.activeProcessorCount
 
-    @Option(help: ArgumentHelp("Run only part i of n of the seeds, i from 0: for a fleet.", valueName: "i/n"))
+    @Option(
+        help: ArgumentHelp("Run only part i of n of the seeds, i from 0: for a fleet.", valueName: "i/n"),
+        transform: Shard.init(_:))
     var shard: Shard?
 
     @Flag(help: "Stop at the first failure.")

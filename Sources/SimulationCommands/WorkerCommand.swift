@@ -26,7 +26,7 @@ struct WorkerCommand: ParsableCommand {
         static let summary = "= "
     }
 
-    @Option var seeds: SeedRange
+    @Option(transform: SeedRange.init(_:)) var seeds: SeedRange
     @OptionGroup var kind: KindOptions
     @Flag var twice = false
     @Flag var hashes = false

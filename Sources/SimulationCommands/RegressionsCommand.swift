@@ -1,0 +1,102 @@
+import ArgumentParser
+import Foundation
+
+/// Whether the regressions of bugs that were found would see them again.
+///
+/// A regression that is green today proves nothing by that. So beside each lies the rule that plants the bug once more: with it, the
+/// schedule of the same name must show what it says it shows, and without it nothing. A bug that no schedule shows names a unit
+/// test in its rule, which must fail.
+struct RegressionsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "regressions",
+        abstract: "Plant each bug that was found once more: its regression must be red with it, and green without.",
+        discussion: """
+            Needs the sources and `swift`. The mistakes are planted into a copy of the sources. A rule that names a unit test is \
+            built with the tests, which takes long the first time; --schedules leaves it out.
+            """)
+
+    @Argument(help: "Only those whose names begin so.")
+    var rules: [String] = []
+
+    @Option(help: ArgumentHelp("The folder of the package.", valueName: "folder"))
+    var package = "."
+
+    @Option(help: ArgumentHelp("The folder of the rules and schedules, in the package.", valueName: "folder"))
+    var folder = "SimTests/Regressions"
+
+    @Flag(help: "Only those that are schedules.")
+    var schedules = false
+
+    func run() throws {
+        let root = URL(filePath: package).standardizedFileURL
+        let place = root.appending(path: folder)
+        let files = (try? FileManager.default.contentsOfDirectory(at: place, includingPropertiesForKeys: nil)) ?? []
+        let mistakes = try files.filter { $0.pathExtension == "rule" }.sorted { $0.path < $1.path }
+            .map { try PlantedMistake(file: $0) }
+            .filter { mistake in rules.isEmpty || rules.contains { mistake.name.hasPrefix($0) } }
+        guard !mistakes.isEmpty else { throw SimError("there is no such rule in \(folder)") }
+        let tree = PlantedTree(root: root, work: root.appending(path: ".build-planted"))
+        func schedule(of mistake: PlantedMistake) -> URL { place.appending(path: "\(mistake.name).schedule") }
+        let scheduled = mistakes.filter { FileManager.default.fileExists(atPath: schedule(of: $0).path) }
+
+        var areAllRight = true
+        func told(_ mistake: PlantedMistake, _ verdict: (isRight: Bool, text: String)) {
+            Program.say("\(mistake.name): \(verdict.text)")
+            areAllRight = areAllRight && verdict.isRight
+        }
+        try plant(scheduled, tree)
+        for mistake in scheduled { told(mistake, try judge(mistake, schedule(of: mistake), tree)) }
+        for mistake in mistakes where !scheduled.contains(where: { $0.name == mistake.name }) {
+            if let test = mistake.test {
+                if !schedules { told(mistake, try judge(mistake, test, tree)) }
+            } else {
+                told(mistake, (false, "NOTHING SHOWS IT: there is neither a schedule of its name nor a test in its rule"))
+            }
+        }
+        if !areAllRight { throw ExitCode(1) }
+    }
+
+    /// Builds all that schedules show, side by side.
+    private func plant(_ mistakes: [PlantedMistake], _ tree: PlantedTree) throws {
+        guard !mistakes.isEmpty else { return }
+        try tree.restore()
+        for mistake in mistakes { try mistake.check(in: tree.tree) }
+        let planted = try PlantedTogether(mistakes) { try tree.read($0) }
+        guard planted.alone.isEmpty else {
+            throw SimError("\(planted.alone.map(\.name).joined(separator: ", ")): more than the bodies of functions changes")
+        }
+        for (file, text) in planted.texts { try tree.write(text, to: file) }
+        try tree.build()
+    }
+
+    private func judge(_ mistake: PlantedMistake, _ schedule: URL, _ tree: PlantedTree) throws -> (Bool, String) {
+        let red = try run(schedule, tree, planted: mistake.name)
+        guard red.code == 1, red.output.contains(RunCommand.showsIt) else { return (false, "NOT SEEN\n\(red.output)") }
+        let green = try run(schedule, tree, planted: nil)
+        return green.code == 0 ? (true, "red by its schedule, green without") : (false, "RED WITHOUT IT, TOO\n\(green.output)")
+    }
+
+    private func judge(_ mistake: PlantedMistake, _ test: String, _ tree: PlantedTree) throws -> (Bool, String) {
+        try tree.restore()
+        guard try tree.passes(test: test) else { return (false, "RED WITHOUT IT, TOO: \(test)") }
+        try mistake.plant(in: tree.tree)
+        return try tree.passes(test: test) ? (false, "NOT SEEN by \(test)") : (true, "red by \(test), green without")
+    }
+
+    private func run(_ schedule: URL, _ tree: PlantedTree, planted: String?) throws -> (code: Int32, output: String) {
+        let process = Process()
+        process.executableURL = tree.binary
+        process.arguments = ["run", "--schedule", schedule.path]
+        var environment = ProcessInfo.processInfo.environment
+        environment["SWIFT_BACKTRACE"] = "enable=no"
+        environment[PlantedTogether.variable] = planted
+        process.environment = environment
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = output
+        try process.run()
+        let said = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+    }
+}
