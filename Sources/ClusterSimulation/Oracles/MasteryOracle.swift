@@ -18,7 +18,9 @@ struct MasteryOracle: Sendable {
     mutating func look(_ zooKeeper: ZooKeeperModel) -> Violation? {
         while checked < zooKeeper.committedCount {
             defer { checked += 1 }
-            guard let transaction = zooKeeper.transaction(checked) else { continue }
+            guard let transaction = zooKeeper.transaction(checked) else {
+                return Violation("every transaction is judged", "transaction \(checked) was forgotten before it was looked at")
+            }
             if let found = look(transaction.operations, of: transaction.session) { return found }
         }
         return nil

@@ -169,7 +169,8 @@ extension ZooKeeperModel {
     /// Every server will apply what was committed, each after its own lag.
     mutating func planCatchUps(at now: Instant) {
         for server in servers.indices { planCatchUp(server, at: now) }
-        leader.forget(before: servers.reduce(leader.historyEnd) { min($0, $1.applied) })
+        // Who judges the history looks after the moment in which it grew.
+        leader.forget(before: servers.reduce(leader.historyEnd - Self.rememberedTransactions) { min($0, $1.applied) })
     }
 
     mutating func planCatchUp(_ server: Int, at now: Instant) {

@@ -144,7 +144,9 @@ public struct ZooKeeperModel: Sendable {
     public func committedChildren(of path: String) -> [String]? { leader.tree[path]?.children }
     /// How many transactions were committed.
     public var committedCount: Int { leader.historyEnd }
-    /// A committed transaction, if it is not forgotten yet.
+    /// So many of the newest transactions are never forgotten.
+    public static let rememberedTransactions = 256
+    /// A committed transaction, counted from 0; nil where it is forgotten.
     public func transaction(_ index: Int) -> Transaction? {
         index >= leader.historyStart && index < leader.historyEnd ? leader.transaction(index) : nil
     }
