@@ -79,6 +79,7 @@ public struct RunReport: Sendable {
             values:    \(violation.detail)
             plan:      \(plan.summary.split(separator: "\n").joined(separator: "\n           "))
             again:     aviary sim run \(again)
+            the plot:  aviary sim run \(again) --plot
             the story: aviary sim run \(again) --html story.html
             shorter:   aviary sim shrink \(again)
             """

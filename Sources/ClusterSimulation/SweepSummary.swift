@@ -91,12 +91,21 @@ public struct SweepSummary: Sendable, Codable {
     /// What a person wants to know after a sweep that took this much time of one core.
     public func text(coreSeconds: Double) -> String {
         func rate(_ count: Double) -> Int { coreSeconds > 0 ? Int(count / coreSeconds) : 0 }
-        let faultText = FaultKind.allCases.map { "\($0) \(faults[$0])" }.joined(separator: ", ")
-        let markText = Mark.allCases.map { "\($0) \(marks[$0])" }.joined(separator: ", ")
-        let reachedText = Sometimes.allCases.map { "\($0) \(reached[$0])" }.joined(separator: ", ")
-        let coordinationText = zip(CoordinationError.possible, coordinationErrorCounts).map { "\($0) \($1)" }
-            .joined(separator: ", ")
-        let errorText = zip(ClientError.Code.allCases, errorCounts).map { "\($0) \($1)" }.joined(separator: ", ")
+        // What is zero is told as never reached.
+        func list<Name>(_ title: String, _ counts: some Sequence<(Name, Int)>) -> String {
+            var lines = ["\(title):"]
+            for (name, count) in counts where count > 0 {
+                let word = "\(name) \(count)"
+                let last = lines[lines.count - 1]
+                if last.count + word.count > 116 {
+                    lines[lines.count - 1] += ","
+                    lines.append("    \(word)")
+                } else {
+                    lines[lines.count - 1] += last.hasSuffix(":") ? " \(word)" : ", \(word)"
+                }
+            }
+            return lines.joined(separator: "\n")
+        }
         let eventText = zip(events, eventCounts).map { "\n    \($1) × \($0)" }.joined()
         return """
             \(runs) seeds, \(failures.count) red (\(safetyRuns) in safety mode, whose audits did not reach \(unreachable) keys)
@@ -104,11 +113,11 @@ public struct SweepSummary: Sendable, Codable {
             \(rate(Double(simulated) / 1_000)) s of simulated time
             operations: \(operations.succeeded) succeeded, \(operations.refused) certainly not done, \(operations.unknown) unknown
             primaries took office \(reigns) times, masters \(epochs) times; stores were recovered \(recoveries) times
-            errors to clients: \(errorText)
-            faults: \(faultText)
-            marks: \(markText)
-            the machines' marks: \(reachedText)
-            ZooKeeper's errors to nodes: \(coordinationText)
+            \(list("errors to clients", zip(ClientError.Code.allCases, errorCounts)))
+            \(list("faults", FaultKind.allCases.map { ($0, faults[$0]) }))
+            \(list("marks", Mark.allCases.map { ($0, marks[$0]) }))
+            \(list("the machines' marks", Sometimes.allCases.map { ($0, reached[$0]) }))
+            \(list("ZooKeeper's errors to nodes", zip(CoordinationError.possible, coordinationErrorCounts)))
             log events:\(eventText)
             """
     }

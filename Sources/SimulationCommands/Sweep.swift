@@ -158,7 +158,10 @@ final class Sweep: @unchecked Sendable {
         let seconds = Date().timeIntervalSince(began)
         let rate = Double(done) / seconds
         let left = rate > 0 ? Int(Double(total - done) / rate) : 0
-        let line = String(format: "%d of %d seeds, %d red, %.0f a second, %d s to go", done, total, red, rate, left)
+        let line = String(
+            format: rate < 10
+                ? "%d of %d seeds, %d red, %.1f a second, %d s to go" : "%d of %d seeds, %d red, %.0f a second, %d s to go",
+            done, total, red, rate, left)
         FileHandle.standardError.write(Data((isTerminal ? "\r\(line)\u{1B}[K" : line + "\n").utf8))
     }
 }

@@ -121,10 +121,11 @@ struct SweepResult: Codable {
     var text: String {
         var lines = [summary.text(coreSeconds: coreSeconds)]
         for death in deaths { lines.append("seed \(death.seed): RED, the process died\n\(death.text)") }
-        if !isGreen { lines.append("red seeds: \(redSeeds.map { String($0) }.joined(separator: " "))") }
         let missing = summary.neverReached
         if !missing.isEmpty { lines.append("never reached: \(missing.joined(separator: ", "))") }
-        lines.append(String(format: "%.1f s", seconds))
+        // The verdict comes last, where a terminal shows it.
+        let seeds = redSeeds.map { String($0) }.joined(separator: " ")
+        lines.append((isGreen ? "GREEN" : "RED seeds: \(seeds)") + String(format: ", after %.1f s", seconds))
         return lines.joined(separator: "\n")
     }
 }

@@ -69,6 +69,7 @@ import Testing
         #expect(try sim("run").complaint?.contains("--seed") == true)
         #expect(try sim("run", "--schedule", "/nowhere").complaint?.contains("/nowhere") == true)
         #expect(try sim("sweep", "--seeds", "9..1").code == 2)
+        #expect(try sim("sweep", "--seeds", "1...600").complaint?.contains("A..B") == true)
         #expect(try sim("sweep", "--shard", "3/3").code == 2)
         #expect(try sim("sweep", "--seeds", "1..2", "--shard", "0/9").complaint?.contains("fewer seeds") == true)
         #expect(try sim("merge", file).complaint?.contains("bad.schedule") == true)
