@@ -24,7 +24,7 @@ public enum CoordinationEffect: Hashable, Sendable {
     /// Ends the session: its ephemeral nodes vanish. Answered by `closed`.
     case closeSession(SessionToken)
     /// Requests of a session are executed and answered in order.
-    case request(SessionToken, CoordinationID, CoordinationOperation)
+    indirect case request(SessionToken, CoordinationID, CoordinationOperation)
 }
 
 public struct CoordinationEvent: Hashable, Sendable {
@@ -46,7 +46,7 @@ public struct CoordinationEvent: Hashable, Sendable {
         case expired
         /// The session was closed as asked. Final for this token.
         case closed
-        case reply(CoordinationID, CoordinationReply)
+        indirect case reply(CoordinationID, CoordinationReply)
         /// A one-shot watch fired. Acting on it means reading again, never believing the event.
         case watchFired(path: String, WatchKind)
     }

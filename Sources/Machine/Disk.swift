@@ -43,9 +43,9 @@ public enum DiskOperation: Hashable, Sendable {
     /// the last success, now or later.
     case sync(FileName)
     /// Up to `length` bytes from `offset`; shorter at the end of the file.
-    case read(FileName, offset: Int64, length: Int)
+    indirect case read(FileName, offset: Int64, length: Int)
     case truncate(FileName, size: Int64)
-    case rename(FileName, to: FileName)
+    indirect case rename(FileName, to: FileName)
     case remove(FileName)
     /// Makes creations, renames and removals durable.
     case syncDirectory
@@ -64,7 +64,7 @@ public enum DiskResult: Hashable, Sendable {
     case done
     case data([UInt8])
     case listing([FileEntry])
-    case failed(DiskError)
+    indirect case failed(DiskError)
 }
 
 public struct FileEntry: Hashable, Sendable {

@@ -31,7 +31,7 @@ public enum KeyRequest: Hashable, Sendable {
 /// What a client can ask of any node.
 public enum ClientRequest: Hashable, Sendable {
     /// `patience`: how long the client still waits, where it said so.
-    case key(KeyRequest, patience: Nanoseconds?)
+    indirect case key(KeyRequest, patience: Nanoseconds?)
     case status
 }
 
@@ -40,8 +40,8 @@ public enum ClientReply: Hashable, Sendable {
     /// nil: not found.
     case value([UInt8]?)
     case deleted(existed: Bool)
-    case status(ClusterStatus)
-    case failed(ClientError)
+    indirect case status(ClusterStatus)
+    indirect case failed(ClientError)
 }
 
 /// Why a request failed. Every failure says whether it certainly did not happen.

@@ -5,12 +5,12 @@ public struct Position: Hashable, Comparable, Sendable, CustomStringConvertible 
     public var term: UInt64
     public var seq: UInt64
 
-    public init(term: UInt64, seq: UInt64) {
+    @inlinable public init(term: UInt64, seq: UInt64) {
         self.term = term
         self.seq = seq
     }
 
-    public static let zero = Position(term: 0, seq: 0)
+    @inlinable public static var zero: Position { Position(term: 0, seq: 0) }
     public static func < (a: Position, b: Position) -> Bool { (a.term, a.seq) < (b.term, b.seq) }
     public var description: String { "\(term):\(seq)" }
 }

@@ -1,7 +1,9 @@
 import Machine
 
 /// What nodes say to each other. Messages may be lost, and links break; within one link they keep their order.
-public enum PeerMessage: Hashable, Sendable {
+///
+/// A reference in size: from a machine to the wire and back it is moved many times, and looked at once.
+public indirect enum PeerMessage: Hashable, Sendable {
     /// Primary to every other registered store of its group; with no entries it is a heartbeat.
     case append(Append)
     case appendReply(AppendReply)

@@ -1,15 +1,17 @@
 import Machine
 
 /// What the world tells whoever drives it: the points at which a scenario looks, judges and acts.
+///
+/// What is large is held elsewhere: there is one of these for every batch, and it is nearly always `stepped`.
 public enum Occurrence<Reply: Sendable>: Sendable {
     /// A process took a batch of events, and its effects are on their way.
     case stepped(process: Int)
     /// A process ended its life by itself; it is down.
-    case halted(process: Int, Halt)
+    indirect case halted(process: Int, Halt)
     /// The moment came that a trap waited for (`World.setTrap`).
-    case trapSprung(process: Int, Fault)
+    indirect case trapSprung(process: Int, Fault)
     /// A client's call ended.
-    case answered(CallID, CallOutcome<Reply>)
+    indirect case answered(CallID, CallOutcome<Reply>)
     /// The moment came that was asked for with `World.alarm(at:_:)`.
     case alarm(UInt64)
 }
