@@ -52,6 +52,12 @@ public struct SortedMap<Key: Comparable, Value> {
         return (low, low < sortedKeys.count && sortedKeys[low] == key)
     }
 
+    /// Where `key` is among `keys`; nil where it is not. For looking at a large value in its place, as `values[index]`.
+    @inlinable public func index(of key: Key) -> Int? {
+        let (index, found) = position(of: key)
+        return found ? index : nil
+    }
+
     @inlinable public func contains(_ key: Key) -> Bool { position(of: key).found }
 
     @inlinable public subscript(key: Key) -> Value? {

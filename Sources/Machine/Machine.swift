@@ -94,7 +94,7 @@ public struct Effects<Message: Sendable, Reply: Sendable>: Sendable {
     /// Takes the effects gathered so far in place of what `other` held. The space of both is used again, so that a driver that
     /// always hands in the same array allocates nothing.
     @inlinable public mutating func drain(into other: inout [NodeEffect<Message, Reply>]) {
-        other.removeAll(keepingCapacity: true)
+        if !other.isEmpty { other.removeAll(keepingCapacity: true) }
         swap(&gathered, &other)
     }
 

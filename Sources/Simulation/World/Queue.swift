@@ -1,49 +1,57 @@
-/// A first-in, first-out queue in one array: taking from the front moves a mark, and the space is reclaimed now and then.
+/// A first-in, first-out queue in one array that is used as a ring: neither end moves what is in between.
 ///
-/// An element that is taken is moved out, not copied: messages and events are large, and hold other things.
+/// An element that is taken is moved out, not copied: messages and events hold other things.
 @usableFromInline struct Queue<Element> {
-    /// nil where it was taken: before `head`.
-    @usableFromInline var items: [Element?] = []
+    /// As many as a power of two; nil where there is no element.
+    @usableFromInline var ring: [Element?] = []
     @usableFromInline var head = 0
+    @usableFromInline var count = 0
 
     @inlinable init() {}
 
-    @inlinable var count: Int { items.count - head }
-    @inlinable var isEmpty: Bool { head == items.count }
-    @inlinable var first: Element? { isEmpty ? nil : items[head] }
+    @inlinable var isEmpty: Bool { count == 0 }
+    @inlinable var first: Element? { count == 0 ? nil : ring[head] }
+
+    @inlinable @inline(__always) func place(_ index: Int) -> Int { (head + index) & (ring.count - 1) }
 
     /// The `index`-th from the front.
     @inlinable subscript(index: Int) -> Element {
-        _read { yield items[head + index]! }
-        _modify { yield &items[head + index]! }
+        _read { yield ring[place(index)]! }
+        _modify { yield &ring[place(index)]! }
     }
 
-    @inlinable mutating func append(_ element: Element) { items.append(element) }
+    @inlinable mutating func append(_ element: Element) {
+        if count == ring.count { grow() }
+        ring[place(count)] = element
+        count += 1
+    }
+
+    @inline(never) @usableFromInline mutating func grow() {
+        var larger: [Element?] = []
+        larger.reserveCapacity(max(4, 2 * count))
+        for index in 0..<count { larger.append(ring[place(index)].take()) }
+        while larger.count < max(4, 2 * count) { larger.append(nil) }
+        ring = larger
+        head = 0
+    }
 
     @inlinable mutating func popFirst() -> Element? {
-        guard head < items.count else { return nil }
-        let element = items[head].take()
-        head += 1
-        if head == items.count {
-            items.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head >= 32 && head * 2 >= items.count {
-            items.removeFirst(head)
-            head = 0
-        }
+        guard count > 0 else { return nil }
+        let element = ring[head].take()
+        head = (head + 1) & (ring.count - 1)
+        count -= 1
         return element
     }
 
-    /// Keeps the first `count` elements.
-    @inlinable mutating func keepFirst(_ count: Int) {
-        guard count < self.count else { return }
-        items.removeLast(self.count - count)
+    /// Keeps the first `kept` elements.
+    @inlinable mutating func keepFirst(_ kept: Int) {
+        while count > max(0, kept) {
+            count -= 1
+            ring[place(count)] = nil
+        }
     }
 
-    @inlinable mutating func removeAll() {
-        items.removeAll(keepingCapacity: true)
-        head = 0
-    }
+    @inlinable mutating func removeAll() { keepFirst(0) }
 }
 
 extension Queue: Sendable where Element: Sendable {}

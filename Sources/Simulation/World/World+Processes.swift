@@ -87,9 +87,9 @@ extension World {
         processes[process].isPaused = false
         _zooKeeper.setPaused(process, false, at: now)
         takeCoordinationOutput()
-        let decided = processes[process].withheld
+        var decided = processes[process].withheld
         processes[process].withheld = []
-        perform(decided, of: process)
+        perform(&decided, of: process)
         planBatch(process)
     }
 

@@ -109,6 +109,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     @inlinable public var steps: UInt64 { _steps }
     /// What all of that asks for, and how much waits.
     @inlinable public var load: WorldLoad { _load }
+    /// How many transactions ZooKeeper has committed: cheaper to ask than the model.
+    @inlinable public var committedTransactions: Int { _zooKeeper.leader.historyEnd }
     public internal(set) var zooKeeper: ZooKeeperModel {
         @inlinable _read { yield _zooKeeper }
         _modify { yield &_zooKeeper }
@@ -211,15 +213,13 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         _ event: NodeEvent<N.Message, N.Request>, to process: Int, from: Int? = nil, sent: Instant? = nil
     ) {
         guard processes[process].isUp else { return }
-        processes[process].inbox.append(event)
-        _load.saw(inbox: processes[process].inbox.count)
+        _load.saw(inbox: processes[process].receive(event))
         if trace.isRecording { processes[process].notes.append(InboxNote(from: from, sent: sent ?? now)) }
         planBatch(process)
     }
 
     @inlinable mutating func planBatch(_ process: Int) {
-        guard !processes[process].isWaking, !processes[process].isPaused, !processes[process].inbox.isEmpty else { return }
-        processes[process].isWaking = true
+        guard processes[process].wakes() else { return }
         let delay = processes[process].reaction.draw(&scheduling)
         agenda.plan(.wake(process: Int32(process), life: processes[process].life), at: now + delay)
     }
@@ -255,7 +255,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
             var decided: [NodeEffect<N.Message, N.Reply>] = []
             swap(&decided, &spareEffects)
             effects.drain(into: &decided)
-            perform(decided, of: process)
+            perform(&decided, of: process)
             swap(&decided, &spareEffects)
         }
         occurrences.append(.stepped(process: process))
@@ -263,9 +263,11 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         planBatch(process)
     }
 
-    /// Performs effects in order; a life ends with `halt`.
-    @inlinable mutating func perform(_ effects: [NodeEffect<N.Message, N.Reply>], of process: Int) {
-        for effect in effects {
+    /// Performs effects in order, and leaves none; a life ends with `halt`.
+    @inlinable mutating func perform(_ effects: inout [NodeEffect<N.Message, N.Reply>], of process: Int) {
+        // What is taken from the end of an array is moved out, not copied.
+        effects.reverse()
+        while let effect = effects.popLast() {
             switch effect {
             case .send(let message, let to): send(message, from: process, to: to)
             case .setTimer(let id, let at): setTimer(id, at: at, of: process)
@@ -283,7 +285,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
                 count(.halt)
                 end(process, losingPower: false)
                 occurrences.append(.halted(process: process, halt))
-                return
+                return effects.removeAll(keepingCapacity: true)
             }
         }
     }
@@ -310,15 +312,13 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
     @inlinable mutating func takeCoordinationOutput() {
         for (happening, time) in _zooKeeper.plans { agenda.plan(.coordination(happening), at: time) }
-        _zooKeeper.plans.removeAll(keepingCapacity: true)
-        for index in _zooKeeper.deliveries.indices {
-            let (process, event) = _zooKeeper.deliveries[index]
+        while _zooKeeper.plans.popLast() != nil {}
+        while let (process, event) = _zooKeeper.deliveries.popFirst() {
             if case .reply(_, .failed(let error, let operations)) = event.kind, processes[process].isUp {
                 count(error, operations)
             }
             deliver(.coordination(event), to: process)
         }
-        _zooKeeper.deliveries.removeAll(keepingCapacity: true)
     }
 
     // MARK: Timers
@@ -381,5 +381,5 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
 extension Instant {
     /// Later than everything.
-    public static let never = Instant(nanoseconds: .max)
+    @inlinable public static var never: Instant { Instant(nanoseconds: .max) }
 }

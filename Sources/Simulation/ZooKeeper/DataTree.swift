@@ -150,7 +150,8 @@ struct DataTree: Sendable {
     /// `PathUtils.validatePath`; a sequential node's name may be empty before its suffix.
     static func isValid(_ path: String, sequential: Bool = false) -> Bool {
         guard path.utf8.first == UInt8(ascii: "/") else { return false }
-        if let isValid = isValidASCII(path, sequential: sequential) { return isValid }
+        let quick = path.utf8.withContiguousStorageIfAvailable { isValidASCII($0, sequential: sequential) }
+        if let isValid = quick ?? nil { return isValid }
         let scalars = sequential ? path.unicodeScalars + "1".unicodeScalars : path.unicodeScalars
         if scalars.count == 1 { return true }
         return scalars.dropFirst().split(separator: "/", omittingEmptySubsequences: false).allSatisfy { name in
@@ -160,13 +161,13 @@ struct DataTree: Sendable {
     }
 
     /// The same for what nearly every path is, quickly; nil where the path is not ASCII.
-    private static func isValidASCII(_ path: String, sequential: Bool) -> Bool? {
-        let isRoot = path.utf8.count == 1
+    private static func isValidASCII(_ path: UnsafeBufferPointer<UInt8>, sequential: Bool) -> Bool? {
+        let isRoot = path.count == 1
         if isRoot && !sequential { return true }
         var nameCount = 0
         var dots = 0
         var isGood = true
-        for byte in path.utf8.dropFirst() {
+        for byte in path.dropFirst() {
             guard byte < 0x80 else { return nil }
             if byte == UInt8(ascii: "/") {
                 if nameCount == 0 || (nameCount == dots && dots <= 2) { isGood = false }

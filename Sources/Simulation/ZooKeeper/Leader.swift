@@ -13,15 +13,15 @@ public struct Transaction: Sendable {
 
 /// The ensemble's leader: it decides writes one after the other, against the state after all transactions so far, and
 /// thereby makes the one history that all servers apply. Source: `server/PrepRequestProcessor.java`.
-struct Leader: Sendable {
+@usableFromInline struct Leader: Sendable {
     private(set) var tree = DataTree()
-    private(set) var history: [Transaction] = []
+    @usableFromInline private(set) var history: [Transaction] = []
     /// The index of `history`'s first transaction among all.
-    private(set) var historyStart = 0
+    @usableFromInline private(set) var historyStart = 0
     private var epoch: Int64 = 1
     private var counter: Int64 = 0
 
-    var historyEnd: Int { historyStart + history.count }
+    @inlinable var historyEnd: Int { historyStart + history.count }
     func transaction(_ index: Int) -> Transaction { history[index - historyStart] }
 
     /// Forgets transactions, once there are enough of them to be worth it.

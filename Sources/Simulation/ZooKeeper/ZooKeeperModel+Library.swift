@@ -35,8 +35,9 @@ extension ZooKeeperModel {
         }
     }
 
-    private func handle(of process: Int, _ token: SessionToken) -> Int? {
-        handlesOfProcess[process].last { handles[$0].token == token }
+    private mutating func handle(of process: Int, _ token: SessionToken) -> Int? {
+        for handle in handlesOfProcess[process].reversed() where handles[handle].token == token { return handle }
+        return nil
     }
 
     private mutating func request(
@@ -178,17 +179,18 @@ extension ZooKeeperModel {
     }
 
     mutating func planDelivery(_ handle: Int, at now: Instant) {
-        guard !handles[handle].isStalled, !handles[handle].deliveryPlanned, let first = handles[handle].packets.first else {
+        guard !handles[handle].isStalled, !handles[handle].deliveryPlanned, !handles[handle].packets.isEmpty else {
             return
         }
         handles[handle].deliveryPlanned = true
-        plan(.delivery(handle: Int32(handle), connection: handles[handle].connection), at: max(first.arrival, now))
+        let arrival = handles[handle].packets[0].arrival
+        plan(.delivery(handle: Int32(handle), connection: handles[handle].connection), at: max(arrival, now))
     }
 
     mutating func deliverNext(_ handle: Int, at now: Instant) {
         guard !handles[handle].isStalled else { return }
-        while let packet = handles[handle].packets.first, packet.arrival <= now {
-            _ = handles[handle].packets.popFirst()
+        while !handles[handle].packets.isEmpty, handles[handle].packets[0].arrival <= now {
+            guard let packet = handles[handle].packets.popFirst() else { break }
             // Watch events carry no zxid to remember; answers do.
             if packet.isAnswer { handles[handle].lastZxid = max(handles[handle].lastZxid, packet.zxid) }
             if case .watchFired(let path, let kind) = packet.event {

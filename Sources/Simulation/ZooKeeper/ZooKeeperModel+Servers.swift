@@ -45,8 +45,8 @@ extension ZooKeeperModel {
 extension ZooKeeperModel {
     // MARK: Executing
 
-    /// The index of the oldest request that was not executed.
-    private func nextRequest(_ handle: Int) -> Int? {
+    /// The index of the oldest request that was not executed. `mutating` although it changes nothing: in its place, nothing is copied.
+    private mutating func nextRequest(_ handle: Int) -> Int? {
         var index = 0
         while index < handles[handle].requests.count {
             if !handles[handle].requests[index].isExecuted { return index }
@@ -59,9 +59,8 @@ extension ZooKeeperModel {
         guard handles[handle].isReached, !handles[handle].isStalled, !handles[handle].executionPlanned,
             let index = nextRequest(handle)
         else { return }
-        let request = handles[handle].requests[index]
-        var time = max(request.arrival, now)
-        switch request.kind {
+        var time = max(handles[handle].requests[index].arrival, now)
+        switch handles[handle].requests[index].kind {
         case .close: time = time + options.commitTime.draw(&random)
         case .operation(_, let operation):
             if operation.isWrite { time = time + options.commitTime.draw(&random) }

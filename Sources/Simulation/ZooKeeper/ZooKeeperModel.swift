@@ -50,7 +50,7 @@ public struct ZooKeeperModel: Sendable {
     }
 
     let options: Options
-    var leader = Leader()
+    @usableFromInline var leader = Leader()
     var servers: [Server]
     /// The server that leads; nil while there is none, and nothing is decided. It may be cut off, and nobody knows yet.
     var leaderServer: Int?
@@ -73,7 +73,7 @@ public struct ZooKeeperModel: Sendable {
     var random: SeededRandom
     @usableFromInline var plans: [(ZooKeeperHappening, Instant)] = []
     /// What clients hear now: the world takes both after everything that it asks of the ensemble.
-    @usableFromInline var deliveries: [(process: Int, CoordinationEvent)] = []
+    @usableFromInline var deliveries = Queue<(process: Int, CoordinationEvent)>()
     public internal(set) var counters = Counters()
 
     init(processes: Int, options: Options, random: SeededRandom) {
