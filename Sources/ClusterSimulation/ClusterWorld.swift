@@ -6,27 +6,24 @@ import Wire
 public typealias ClusterWorld = World<ClusterNode>
 
 /// What a data node shows to those who judge it.
-struct DataStatus: Sendable {
-    var isOpen: Bool
-    var isServing: Bool
-    var term: UInt64
-    /// The end of its log.
-    var last: UInt64
-    var commit: UInt64
-    /// nil while the life is not registered.
-    var member: MemberID?
-}
+typealias DataStatus = DataNode.Facts
 
 // Asking after every step must not cost more than stepping: the methods are `mutating` although they change nothing, because
 // only so a node is reached inside its process; through a getter the whole of it would be copied.
 
 extension ClusterWorld {
     mutating func dataStatus(_ process: Int) -> DataStatus? {
-        ask(process) { node, now in node.askData { $0.judged(at: now) } } ?? nil
+        ask(process) { node, now in node.data != nil ? node.data!.facts(at: now) : nil } ?? nil
     }
 
     mutating func isServing(_ process: Int) -> Bool {
-        ask(process) { node, now in node.askData { $0.isServing(at: now) } ?? false } ?? false
+        ask(process) { node, now in node.data != nil && node.data!.facts(at: now).isServing } ?? false
+    }
+
+    /// The registered life of a data node; nil while it is not registered.
+    mutating func member(_ process: Int) -> MemberID? {
+        let member = ask(process) { node, now in node.data?.status(at: now).member } ?? nil
+        return member.flatMap { $0.number == 0 ? nil : $0 }
     }
 
     /// Whether a process is a primary, in office or about to be, or a master, as far as it knows.
@@ -62,14 +59,5 @@ extension ClusterNode {
     fileprivate mutating func askData<Answer>(_ ask: (inout DataNode) -> Answer) -> Answer? {
         guard data != nil else { return nil }
         return ask(&data!)
-    }
-}
-
-extension DataNode {
-    fileprivate mutating func judged(at now: Instant) -> DataStatus {
-        let status = status(at: now)
-        return DataStatus(
-            isOpen: isOpen, isServing: status.leased, term: status.term, last: status.last.seq, commit: status.commit,
-            member: status.member.number == 0 ? nil : status.member)
     }
 }

@@ -12,7 +12,7 @@ public struct GroupView: Hashable, Sendable {
     public let group: String
     /// Whose requests are this view's.
     public let owner: UInt32
-    private var registry: RegistryView<StoreRegistration>
+    @usableFromInline var registry: RegistryView<StoreRegistration>
     private var configNode: DataView
 
     /// The last configuration that was read; nil where there is none, or none that can be read.
@@ -54,7 +54,7 @@ public struct GroupView: Hashable, Sendable {
     }
 
     /// What the registered stores said of themselves, by number.
-    public var members: SortedMap<UInt64, StoreRegistration> { registry.members }
+    @inlinable public var members: SortedMap<UInt64, StoreRegistration> { registry.members }
 
     /// The registered numbers in order, those included whose node holds something unreadable.
     public var registered: [UInt64] { registry.registered }
@@ -63,7 +63,7 @@ public struct GroupView: Hashable, Sendable {
     public func isRegistered(_ number: UInt64) -> Bool { registry.isRegistered(number) }
 
     /// Where the primary of the configuration can be reached; nil where there is none, or it is not registered.
-    public var primaryAddress: Address? { config?.primary.flatMap { members[$0.number]?.address } }
+    public private(set) var primaryAddress: Address?
 
     /// Starts reading; harmless if it has started.
     public mutating func begin(session: Session, at now: Instant, into sink: inout Sink) {
@@ -84,6 +84,9 @@ public struct GroupView: Hashable, Sendable {
         let membersChanged = registry.step(event, session, at: now, into: &sink)
         let configChanged = configNode.step(event, session, at: now, into: &sink)
         if configChanged { readConfig(into: &sink) }
+        if membersChanged || configChanged {
+            primaryAddress = config?.primary.flatMap { registry.members[$0.number]?.address }
+        }
         if !isLoaded, registry.isLoaded, configNode.value != .unknown { isLoaded = true }
         return membersChanged || configChanged
     }

@@ -13,25 +13,31 @@ struct RecordText {
 
     /// The first line where it is not a `key=value` one, else empty.
     private(set) var head: Substring = ""
-    private var fields: [(key: Substring, value: Substring)] = []
+    private var fields: [(key: String, value: Substring)] = []
 
     init(_ bytes: [UInt8]) throws(Malformed) {
         guard bytes.count <= Self.longest, let text = String(validating: bytes, as: UTF8.self) else { throw Malformed() }
-        var isFirst = true
+        fields.reserveCapacity(8)
         // By bytes: to split by characters means to look for those that consist of several.
         let utf8 = text.utf8
-        var rest = utf8[...]
-        while true {
-            let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex
-            let line = rest[..<end]
-            if let equals = line.firstIndex(of: UInt8(ascii: "=")) {
-                fields.append((Substring(line[..<equals]), Substring(line[utf8.index(after: equals)...])))
-            } else if isFirst {
-                head = Substring(line)
+        func part(_ range: Range<Int>) -> Substring {
+            let begin = utf8.index(utf8.startIndex, offsetBy: range.lowerBound)
+            return Substring(utf8[begin..<utf8.index(begin, offsetBy: range.count)])
+        }
+        var start = 0
+        var equals: Int?
+        for offset in 0...bytes.count {
+            if offset == bytes.count || bytes[offset] == UInt8(ascii: "\n") {
+                if let equals {
+                    fields.append((String(part(start..<equals)), part(equals + 1..<offset)))
+                } else if start == 0 {
+                    head = part(start..<offset)
+                }
+                start = offset + 1
+                equals = nil
+            } else if equals == nil, bytes[offset] == UInt8(ascii: "=") {
+                equals = offset
             }
-            isFirst = false
-            guard end < rest.endIndex else { break }
-            rest = rest[utf8.index(after: end)...]
         }
     }
 

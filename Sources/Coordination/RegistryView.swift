@@ -2,7 +2,7 @@ import Machine
 import Wire
 
 /// What a numbered registration node holds.
-protocol RegistrationContent: Hashable, Sendable {
+@usableFromInline protocol RegistrationContent: Hashable, Sendable {
     init?(_ bytes: [UInt8])
 }
 
@@ -11,7 +11,7 @@ extension StoreRegistration: RegistrationContent {}
 
 /// Keeps the lives that are registered under a znode current: the numbers by watching the children, and of each number,
 /// once, what it holds: nobody writes to a number node after its creation, and no number is given twice.
-struct RegistryView<Content: RegistrationContent>: Hashable, Sendable {
+@usableFromInline struct RegistryView<Content: RegistrationContent>: Hashable, Sendable {
     private(set) var children: ChildrenView
     private var conversation: Conversation
     /// The number whose node is being read.
@@ -21,7 +21,7 @@ struct RegistryView<Content: RegistrationContent>: Hashable, Sendable {
     /// The numbers that are there, in order, read or not.
     private(set) var registered: [UInt64] = []
     /// What the registered numbers hold.
-    private(set) var members = SortedMap<UInt64, Content>()
+    @usableFromInline private(set) var members = SortedMap<UInt64, Content>()
     /// Registered numbers that hold something else.
     private(set) var malformed: [UInt64] = []
 

@@ -9,7 +9,6 @@ import Wire
 extension Primary {
     mutating func adjustInSyncSet(store: LogStore, now: Instant, into effects: inout Sink) {
         if case .adopting = office { return }
-        let config = writer.config
         for index in peers.keys.indices where peers.values[index].isJoining {
             // A joiner that has gone silent must not hold up commits; but one whose growth may be in force does count.
             let peer = peers.values[index]
@@ -18,17 +17,21 @@ extension Primary {
             peers.update(at: index) { $0.isJoining = false }
         }
         guard !writer.isBusy else { return }
-        let lost = config.inSync.filter { member in
-            guard member != me else { return false }
-            guard registered.contains(member.number) else { return true }
-            guard let peer = peers[member.number], peer.member == member else {
-                return now - listeningSince > options.replicationTimeout
-            }
-            return peer.isAlien || isSilent(peer, now: now)
+        if writer.config.inSync.contains(where: { isLost($0, now: now) }) {
+            return shrink(away: writer.config.inSync.filter { isLost($0, now: now) }, into: &effects)
         }
-        if !lost.isEmpty { return shrink(away: lost, into: &effects) }
         guard office == .serving else { return }
         grow(store: store, now: now, into: &effects)
+    }
+
+    /// Whether a member of the in-sync set can stay no longer.
+    private func isLost(_ member: MemberID, now: Instant) -> Bool {
+        guard member != me else { return false }
+        guard registered.contains(member.number) else { return true }
+        guard let index = peers.index(of: member.number), peers.values[index].member == member else {
+            return now - listeningSince > options.replicationTimeout
+        }
+        return peers.values[index].isAlien || isSilent(peers.values[index], now: now)
     }
 
     private func isSilent(_ peer: PeerProgress, now: Instant) -> Bool {
@@ -55,11 +58,13 @@ extension Primary {
     private mutating func grow(store: LogStore, now: Instant, into effects: inout Sink) {
         if let refusedAt, now - refusedAt < options.replicationTimeout { return }
         for index in peers.keys.indices {
+            // Nearly always all of them are in it.
+            guard peers.values[index].isMatched, !peers.values[index].isAlien,
+                !writer.config.inSync.contains(peers.values[index].member)
+            else { continue }
             let peer = peers.values[index]
             let others = writer.config.inSync.filter { $0.store != peer.member.store }
-            guard peer.isMatched, !peer.isAlien, !writer.config.inSync.contains(peer.member), !isSilent(peer, now: now),
-                others.count < GroupConfig.mostInSync
-            else { continue }
+            guard !isSilent(peer, now: now), others.count < GroupConfig.mostInSync else { continue }
             // Level is also who has been sent all that there was when messages last left: under load the last entries are
             // always under way.
             let isLevel = peer.acked + options.joinDistance >= store.last.seq || (peer.next > sentEnd && peer.reading == nil)

@@ -33,8 +33,9 @@ extension Primary {
                 peers.update(at: index) { $0.reading = ticket }
             }
         }
-        let peer = peers.values[index]
-        if peer.isMatched, peer.reading == nil, peer.next <= store.last.seq { effects.reached(.windowWasFull) }
+        if peers.values[index].isMatched, peers.values[index].reading == nil, peers.values[index].next <= store.last.seq {
+            effects.reached(.windowWasFull)
+        }
         return spoke
     }
 

@@ -86,7 +86,7 @@ public struct Primary: Sendable {
     public var port: CoordinationPort { writer.port }
     public var config: GroupConfig { writer.config }
     public var configVersion: Int32 { writer.configVersion }
-    public var isServing: Bool { office == .serving }
+    @inlinable public var isServing: Bool { office == .serving }
 
     // MARK: Events
 
@@ -232,9 +232,10 @@ public struct Primary: Sendable {
     }
 
     /// The instant at which waiting for promises may end; nil where nothing is waited for.
-    public func wakeUp(promise: Promise) -> Instant? { office == .waitingForPromises ? promise.until : nil }
+    @inlinable public func wakeUp(promise: Promise) -> Instant? { office == .waitingForPromises ? promise.until : nil }
 
-    /// Committed is what is durable here and on every store that counts. Inherited entries are committed by the first entry
+    /// Committed is what is durable here and on every store that counts: on every member of any config that may be in force, and
+    /// on a joiner. Inherited entries are committed by the first entry
     /// of this term, not before: until then an ack of this term may still be missing.
     private mutating func advanceCommit(store: inout LogStore, into effects: inout Sink) -> [LogStore.Applied] {
         let first: UInt64
@@ -244,20 +245,15 @@ public struct Primary: Sendable {
         case .waitingForPromises, .serving: first = 0
         }
         var mark = store.durable
-        for member in counting where member != me {
-            mark = min(mark, peers[member.number].flatMap { $0.member == member ? $0.acked : nil } ?? 0)
+        for member in writer.mayBeInForce where member != me {
+            guard let index = peers.index(of: member.number), peers.values[index].member == member else { return [] }
+            mark = min(mark, peers.values[index].acked)
         }
+        for index in peers.keys.indices where peers.values[index].isJoining { mark = min(mark, peers.values[index].acked) }
         guard mark > store.commit, mark >= first else { return [] }
         if first > store.commit + 1 { effects.reached(.inheritedEntriesCommitted) }
         if writer.isUndecided { effects.reached(.committedUnderUndecidedConfig) }
         return store.commit(through: mark)
-    }
-
-    /// Every store without which nothing is committed and no read is answered.
-    var counting: [MemberID] {
-        var members = writer.mayBeInForce
-        for (_, peer) in peers where peer.isJoining && !members.contains(peer.member) { members.append(peer.member) }
-        return members
     }
 
     // MARK: Reads
@@ -266,10 +262,17 @@ public struct Primary: Sendable {
     /// instant by this clock, not to serve as primary for a lease from there.
     public func leaseHolds(at now: Instant) -> Bool {
         guard office == .serving else { return false }
-        return counting.allSatisfy { member in
-            if member == me { return true }
-            guard let peer = peers[member.number], peer.member == member, let from = peer.promisedFrom else { return false }
-            return now < from + options.safeLease
+        for member in writer.mayBeInForce where member != me && !hasPromised(member, at: now) { return false }
+        for index in peers.keys.indices where peers.values[index].isJoining {
+            guard hasPromised(peers.values[index].member, at: now) else { return false }
         }
+        return true
+    }
+
+    private func hasPromised(_ member: MemberID, at now: Instant) -> Bool {
+        guard let index = peers.index(of: member.number), peers.values[index].member == member,
+            let from = peers.values[index].promisedFrom
+        else { return false }
+        return now < from + options.safeLease
     }
 }

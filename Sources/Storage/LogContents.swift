@@ -3,24 +3,24 @@ import Machine
 import Wire
 
 /// Everything that a log says, as of its last record: what opening rebuilds and what writing carries on.
-struct LogContents: Sendable {
-    var store: StoreID
-    var lineage: Lineage?
+@usableFromInline struct LogContents: Sendable {
+    @usableFromInline var store: StoreID
+    @usableFromInline var lineage: Lineage?
     /// The highest term heard of, in an adopt line or an entry.
-    var adoptedTerm: UInt64 = 0
-    var terms = TermTable()
+    @usableFromInline var adoptedTerm: UInt64 = 0
+    @usableFromInline var terms = TermTable()
     var tail: EntryTail
     var index = KeyIndex()
     var marks = OffsetIndex()
     /// Entries through here are applied to the index.
-    private(set) var commit: UInt64 = 0
+    @usableFromInline private(set) var commit: UInt64 = 0
 
     init(store: StoreID, cachedEntryBytes: Int) {
         self.store = store
         tail = EntryTail(byteBudget: cachedEntryBytes)
     }
 
-    var last: Position { terms.last }
+    @inlinable var last: Position { terms.last }
 
     /// Adds the next entry, whose record begins at `offset` after one with the checksum `chain`.
     mutating func append(_ entry: Entry, offset: Int64, chain: UInt32) {
@@ -50,10 +50,10 @@ struct LogContents: Sendable {
 
 /// Which term made which entries: consecutive runs, oldest first. It comes from entries that are in the log and from nothing
 /// else; a term that was merely heard of makes no claim here.
-struct TermTable: Hashable, Sendable {
-    private(set) var runs: [TermRun] = []
+@usableFromInline struct TermTable: Hashable, Sendable {
+    @usableFromInline private(set) var runs: [TermRun] = []
 
-    var last: Position { runs.last.map { Position(term: $0.term, seq: $0.last) } ?? .zero }
+    @inlinable var last: Position { runs.last.map { Position(term: $0.term, seq: $0.last) } ?? .zero }
 
     mutating func append(_ position: Position) {
         precondition(position.seq == last.seq + 1, "entry \(position) cannot follow \(last)")
@@ -71,7 +71,7 @@ struct TermTable: Hashable, Sendable {
     }
 
     /// The term of an entry; 0 before the first, nil after the last.
-    func term(at seq: UInt64) -> UInt64? {
+    @inlinable func term(at seq: UInt64) -> UInt64? {
         guard seq > 0 else { return 0 }
         guard seq <= last.seq else { return nil }
         var low = 0

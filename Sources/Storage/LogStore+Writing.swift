@@ -3,7 +3,7 @@ import Machine
 import Wire
 
 /// What was written, handed to the disk, and synced. Each step may lag behind the one before.
-struct LogWriting: Sendable {
+@usableFromInline struct LogWriting: Sendable {
     struct Sync: Sendable {
         var id: DiskID
         var mark: UInt64
@@ -13,14 +13,14 @@ struct LogWriting: Sendable {
     var encoder = LogEncoder()
     /// Where the file ends once everything handed over is written.
     var end: Int64 = 0
-    var writeMark: UInt64 = 0
+    @usableFromInline var writeMark: UInt64 = 0
     /// What the appends so far cover.
     var handedMark: UInt64 = 0
     var handedSeq: UInt64 = 0
     var appending: Deque<DiskID> = []
     var syncing: Sync?
-    var durableMark: UInt64 = 0
-    var durable: UInt64 = 0
+    @usableFromInline var durableMark: UInt64 = 0
+    @usableFromInline var durable: UInt64 = 0
     /// The file ends with a `%closed` line that says this commit mark.
     var closedAtCommit: UInt64?
     /// A term or lineage came during a rewrite, and is written after it.

@@ -50,7 +50,7 @@ public struct LogStore: Sendable {
     }
 
     /// What the store is doing.
-    enum Phase: Hashable, Sendable {
+    @usableFromInline enum Phase: Hashable, Sendable {
         case unopened
         case opening
         case open
@@ -65,10 +65,10 @@ public struct LogStore: Sendable {
 
     let options: Options
     var random: SeededRandom
-    var phase = Phase.unopened
-    var contents: LogContents
+    @usableFromInline var phase = Phase.unopened
+    @usableFromInline var contents: LogContents
     var requests = DiskRequests()
-    var writing = LogWriting()
+    @usableFromInline var writing = LogWriting()
     var reading = LogReading()
     var opening = LogOpening()
     var rewrite: LogRewrite?
@@ -84,33 +84,35 @@ public struct LogStore: Sendable {
 
     // MARK: Facts
 
+    // Inlinable: these are asked after every batch, and a call from another module would be handed a copy of the store.
+
     /// Whether entries and terms are taken: from `.opened` until `close`, also while rewriting.
-    public var isOpen: Bool { phase == .open || phase == .rewriting }
+    @inlinable public var isOpen: Bool { phase == .open || phase == .rewriting }
     /// Whether a truncation is under way: `append` and `truncate` must wait for `.truncated`.
-    public var isRewriting: Bool { phase == .rewriting }
+    @inlinable public var isRewriting: Bool { phase == .rewriting }
     /// The store's identity; it survives restarts.
-    public var store: StoreID { contents.store }
+    @inlinable public var store: StoreID { contents.store }
     /// The history that the store belongs to; nil where it was never told.
-    public var lineage: Lineage? { contents.lineage }
+    @inlinable public var lineage: Lineage? { contents.lineage }
     /// The highest term that the store adopted or has an entry of. It may not be durable yet: see `writeMark`.
-    public var adoptedTerm: UInt64 { contents.adoptedTerm }
+    @inlinable public var adoptedTerm: UInt64 { contents.adoptedTerm }
     /// The last entry; `.zero` where there is none.
-    public var last: Position { contents.last }
+    @inlinable public var last: Position { contents.last }
     /// Entries through this sequence number are synced.
-    public var durable: UInt64 { writing.durable }
+    @inlinable public var durable: UInt64 { writing.durable }
     /// Entries through this sequence number are applied.
-    public var commit: UInt64 { contents.commit }
+    @inlinable public var commit: UInt64 { contents.commit }
     /// The number of keys in the committed state.
     public var keyCount: Int { contents.index.count }
     /// Which term made which entries, oldest first.
-    public var runs: [TermRun] { contents.terms.runs }
+    @inlinable public var runs: [TermRun] { contents.terms.runs }
     /// Counts what was handed over to the store: each entry, adopted term and lineage. Once `durableMark` has reached a mark,
     /// everything handed over before it was returned is synced.
-    public var writeMark: UInt64 { writing.writeMark }
-    public var durableMark: UInt64 { writing.durableMark }
+    @inlinable public var writeMark: UInt64 { writing.writeMark }
+    @inlinable public var durableMark: UInt64 { writing.durableMark }
 
     /// The term of an entry: 0 at sequence number 0, nil beyond the end.
-    public func term(at seq: UInt64) -> UInt64? { contents.terms.term(at: seq) }
+    @inlinable public func term(at seq: UInt64) -> UInt64? { contents.terms.term(at: seq) }
 
     /// The value of a key in the committed state; nil where the key does not exist.
     public func value(of key: [UInt8]) -> [UInt8]? { contents.index.value(of: key) }

@@ -86,7 +86,7 @@ extension LogImage.Record {
         case .delete(let key): content = LogImage.base64(key) + Array("\n-".utf8)
         case .beginTerm: content = []
         }
-        self.init(term: entry.position.term, seq: entry.position.seq, content: content)
+        self.init(term: entry.position.term, seq: entry.position.seq, content: content[...])
     }
 }
 

@@ -5,7 +5,7 @@ struct LogImage: Hashable, Sendable {
         var term: UInt64
         var seq: UInt64
         /// Key line and value line; empty for the first entry of a term.
-        var content: [UInt8]
+        var content: ArraySlice<UInt8>
     }
 
     private(set) var records: [Record] = []
@@ -21,16 +21,15 @@ struct LogImage: Hashable, Sendable {
         var end = 0
         while let line = lines.next() {
             if line.first == UInt8(ascii: "%") {
-                let words = LogImage.words(line)
-                if words.first.map({ $0.elementsEqual("%term".utf8) }) == true {
-                    guard let marks = LogImage.marks(words) else { break }
+                if line.prefix { $0 != UInt8(ascii: " ") }.elementsEqual("%term".utf8) {
+                    guard let marks = LogImage.marks(line) else { break }
                     image.records.append(Record(term: marks.term, seq: marks.seq, content: []))
                 }
             } else {
                 guard let value = lines.next(), let closing = lines.next(), closing.first == UInt8(ascii: "#"),
-                    let marks = LogImage.marks(LogImage.words(closing))
+                    let marks = LogImage.marks(closing)
                 else { break }
-                image.records.append(Record(term: marks.term, seq: marks.seq, content: line + [UInt8(ascii: "\n")] + value))
+                image.records.append(Record(term: marks.term, seq: marks.seq, content: bytes[line.startIndex..<value.endIndex]))
             }
             end = lines.start
         }
@@ -43,12 +42,19 @@ struct LogImage: Hashable, Sendable {
 
     var summary: String { records.last.map { "\(records.count) records, last \($0.term):\($0.seq)" } ?? "no records" }
 
-    private static func marks(_ words: [ArraySlice<UInt8>]) -> (term: UInt64, seq: UInt64)? {
-        guard words.count >= 3, let term = number(words[1]), let seq = number(words[2]) else { return nil }
+    /// The second and the third word.
+    private static func marks(_ line: ArraySlice<UInt8>) -> (term: UInt64, seq: UInt64)? {
+        var rest = line
+        func word() -> ArraySlice<UInt8> {
+            let begin = rest.firstIndex { $0 != UInt8(ascii: " ") } ?? rest.endIndex
+            let end = rest[begin...].firstIndex(of: UInt8(ascii: " ")) ?? rest.endIndex
+            defer { rest = rest[end...] }
+            return rest[begin..<end]
+        }
+        _ = word()
+        guard let term = number(word()), let seq = number(word()) else { return nil }
         return (term, seq)
     }
-
-    private static func words(_ line: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] { line.split(separator: UInt8(ascii: " ")) }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
         guard !digits.isEmpty, digits.count < 19, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }

@@ -8,7 +8,7 @@ extension ClusterRun {
     /// Safety, after every batch of a process.
     mutating func judge(_ process: Int) {
         tellRole(process)
-        if world.zooKeeper.committedCount > mastery.checked { judged(mastery.look(world.zooKeeper)) }
+        if world.committedTransactions > mastery.checked { judged(mastery.look(world.zooKeeper)) }
         guard case .data(let group) = roles[process], let status = world.dataStatus(process) else { return }
         let life = world.life(of: process)
         judged(
@@ -128,7 +128,7 @@ extension ClusterRun {
             return "group \(name) has no configuration"
         }
         for process in members {
-            guard let status = world.dataStatus(process), let member = status.member else {
+            guard let member = world.member(process) else {
                 return "\(world.address(of: process)) is not registered"
             }
             guard config.inSync.contains(member) else {

@@ -21,10 +21,10 @@ extension DataNode {
             let state = phase == .opening ? "is opening its store" : "is shutting down"
             return origin.fail(.unavailable, "this node of group \(group) \(state); nothing was done", into: &effects)
         }
-        guard let primary else { return refuseAsReplica(origin, into: &effects) }
-        guard primary.isServing else {
+        guard primary != nil else { return refuseAsReplica(origin, into: &effects) }
+        guard primary?.isServing == true else {
             effects.reached(.refusedWhileTakingOffice)
-            let message = "group \(group): its primary is taking office in term \(primary.term); nothing was done"
+            let message = "group \(group): its primary is taking office in term \(primary?.term ?? 0); nothing was done"
             return origin.fail(.unavailable, message, into: &effects)
         }
         switch gate.admit(request, origin: origin, now: now) {
@@ -36,7 +36,7 @@ extension DataNode {
         }
     }
 
-    private func refuseAsReplica(_ origin: Origin, into effects: inout Sink) {
+    private mutating func refuseAsReplica(_ origin: Origin, into effects: inout Sink) {
         guard let chosen = view.config?.primary, let registered = view.members[chosen.number], chosen.number != number else {
             return origin.fail(.unavailable, "group \(group) has no primary; nothing was done", into: &effects)
         }
@@ -65,7 +65,7 @@ extension DataNode {
     }
 
     private mutating func append(_ operation: Operation, isDelete: Bool, origin: Origin, into effects: inout Sink) {
-        guard let primary else { return }
+        guard let term = primary?.term else { return }
         let bytes = operation.payloadBytes
         guard pending.writes.count < options.pendingWrites, pending.writeBytes + bytes <= options.pendingWriteBytes else {
             effects.reached(.writesAtBound)
@@ -76,14 +76,14 @@ extension DataNode {
                 into: &effects
             )
         }
-        let position = Position(term: primary.term, seq: store.last.seq + 1)
+        let position = Position(term: term, seq: store.last.seq + 1)
         store.append(Entry(position: position, operation: operation))
         pending.add(PendingCalls.Write(seq: position.seq, isDelete: isDelete, bytes: bytes, origin: origin))
     }
 
     /// Has the ring proved for requests that wait for it, and takes up those that need wait no more.
     mutating func proveRing(now: Instant, into effects: inout Sink) {
-        guard let primary, !gate.waiting.isEmpty else { return }
+        guard !gate.waiting.isEmpty, let isServing = primary?.isServing else { return }
         for (waiting, admission) in gate.takeReady() {
             switch admission {
             case .admitted: execute(waiting.request, origin: waiting.origin, now: now, into: &effects)
@@ -91,7 +91,7 @@ extension DataNode {
             case .waits: preconditionFailure("what is ready does not wait")
             }
         }
-        if gate.batchEnded(isServing: primary.isServing && session.isConnected, into: &effects) {
+        if gate.batchEnded(isServing: isServing && session.isConnected, into: &effects) {
             ringView.refresh(session: session, at: now, into: &effects)
         }
     }

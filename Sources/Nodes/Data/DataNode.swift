@@ -181,6 +181,25 @@ public struct DataNode: Node {
         return view.config?.inSync.contains(me) == true ? .standby : .learner
     }
 
+    /// What there is to judge about a node after every batch.
+    public struct Facts: Hashable, Sendable {
+        /// Whether the store is open: what it holds has been recovered.
+        public var isOpen: Bool
+        /// Whether the node would answer a linearizable read right now.
+        public var isServing: Bool
+        public var term: UInt64
+        /// The end of its log.
+        public var last: UInt64
+        public var commit: UInt64
+    }
+
+    /// `mutating` although it changes nothing: so the node is looked at in its place, and not copied first.
+    public mutating func facts(at now: Instant) -> Facts {
+        Facts(
+            isOpen: store.isOpen, isServing: primary != nil && isServing(at: now), term: store.adoptedTerm,
+            last: store.last.seq, commit: store.commit)
+    }
+
     /// Whether this node would answer a linearizable read right now.
     public func isServing(at now: Instant) -> Bool { primary?.leaseHolds(at: now) ?? false }
 

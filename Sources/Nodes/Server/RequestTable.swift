@@ -100,10 +100,10 @@ struct RequestTable: Sendable {
     }
 
     mutating func update(_ id: UInt64, _ body: (inout Entry) -> Void) {
-        guard let slot = slotOf[id], var found = slots[slot] else { return }
-        body(&found.entry)
-        slots[slot] = found
-        note(due: found.entry.due)
+        guard let slot = slotOf[id], slots[slot] != nil else { return }
+        // In place: an entry holds much to be copied.
+        body(&slots[slot]!.entry)
+        note(due: slots[slot]!.entry.due)
     }
 
     @discardableResult

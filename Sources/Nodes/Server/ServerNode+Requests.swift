@@ -68,14 +68,15 @@ extension ServerNode {
         }
     }
 
-    private func route(of key: [UInt8]) -> Route {
+    /// `mutating` although it changes nothing: so everything is looked at in its place, and nothing is copied.
+    private mutating func route(of key: [UInt8]) -> Route {
         guard ring.isLoaded else { return .awaited("server \(address) has not heard from ZooKeeper yet; nothing was done") }
         guard let name = ring.ring.owner(of: key) else { return .none("no group serves keys yet; nothing was done") }
-        guard let view = groups[name], view.isLoaded else {
+        guard let index = groups.index(of: name), groups.values[index].isLoaded else {
             return .awaited("group \(name) is not known to server \(address) yet; nothing was done")
         }
-        if let address = view.primaryAddress { return .to(address) }
-        switch GroupPlan(view) {
+        if let address = groups.values[index].primaryAddress { return .to(address) }
+        switch GroupPlan(groups.values[index]) {
         case .stuck(let problem): return .none("group \(name) has no primary: \(problem); nothing was done")
         case .settled, .bootstrap, .replace: return .awaited("group \(name) has no primary yet; nothing was done")
         }
@@ -228,7 +229,13 @@ extension ServerNode {
     }
 
     private mutating func closeLinksToTheGone(into effects: inout Sink) {
-        let present = groups.values.flatMap { $0.members.values.map(\.address) }.sorted()
+        var present: [Address] = []
+        for index in groups.keys.indices {
+            let members = groups.values[index].members
+            for index in members.keys.indices { present.append(members.values[index].address) }
+        }
+        present.sort()
+        if present == knownPeers { return }
         // The answers of a node that is gone still count, if any come.
         let gone = knownPeers.filter { !present.contains($0) }
         let awaited = gone.filter { peer in !requests.ids(where: { $0.isSent(to: peer) }).isEmpty }
