@@ -51,8 +51,9 @@ struct Conversation: Hashable, Sendable {
     mutating func hear(_ event: CoordinationEvent, _ session: Session) -> Hearing {
         if adopt(session) { return .sessionReplaced }
         switch event.kind {
-        case .reply(let id, let reply):
-            guard id == outstanding else { return .nothing }
+        case .reply(let id, _):
+            // Nearly always it is another's: the reply is copied out only where it is not.
+            guard id == outstanding, case .reply(_, let reply) = event.kind else { return .nothing }
             outstanding = nil
             return .reply(reply)
         case .connected:

@@ -165,6 +165,7 @@ extension Lock {
     }
 
     /// nil: nothing to do but wait; `.nothing`: the lock is ours.
+    @inline(__always)
     private func nextQuestion() -> Question? {
         if needsParent { return .createParent }
         if needsSync { return .sync }

@@ -64,7 +64,11 @@ extension StoreRegistration: RegistrationContent {}
         if conversation.timerFired(timer) { readNext(session, into: &sink) }
     }
 
-    private var nextUnread: UInt64? { registered.first { !members.contains($0) && !malformed.contains($0) } }
+    @inline(__always)
+    private var nextUnread: UInt64? {
+        for number in registered where !members.contains(number) && !malformed.contains(number) { return number }
+        return nil
+    }
 
     private mutating func takeChildren() -> Bool {
         let numbers = (children.names ?? []).compactMap { UInt64(decimal: $0) }.filter { $0 > 0 }.sorted()

@@ -53,10 +53,14 @@ struct EntryIdentity: Hashable, Sendable {
     private static func fold(base64 line: ArraySlice<UInt8>, into hash: inout TraceHash) {
         let padding = line.suffix(2).reduce(0) { $0 + ($1 == UInt8(ascii: "=") ? 1 : 0) }
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(prefixBytes)
         var word: UInt32 = 0
         for (index, letter) in line.prefix(prefixBytes / 3 * 4).enumerated() {
             word = word << 6 | (sextet(letter) ?? 0)
-            if index & 3 == 3 { bytes += [UInt8(word >> 16 & 255), UInt8(word >> 8 & 255), UInt8(word & 255)] }
+            guard index & 3 == 3 else { continue }
+            bytes.append(UInt8(word >> 16 & 255))
+            bytes.append(UInt8(word >> 8 & 255))
+            bytes.append(UInt8(word & 255))
         }
         let count = line.count / 4 * 3 - padding
         fold(bytes.prefix(count), count: count, into: &hash)

@@ -44,16 +44,16 @@ struct LogImage: Hashable, Sendable {
 
     /// The second and the third word.
     private static func marks(_ line: ArraySlice<UInt8>) -> (term: UInt64, seq: UInt64)? {
-        var rest = line
-        func word() -> ArraySlice<UInt8> {
-            let begin = rest.firstIndex { $0 != UInt8(ascii: " ") } ?? rest.endIndex
-            let end = rest[begin...].firstIndex(of: UInt8(ascii: " ")) ?? rest.endIndex
-            defer { rest = rest[end...] }
-            return rest[begin..<end]
-        }
-        _ = word()
-        guard let term = number(word()), let seq = number(word()) else { return nil }
+        let first = word(line)
+        let second = word(line[first.endIndex...])
+        guard let term = number(second), let seq = number(word(line[second.endIndex...])) else { return nil }
         return (term, seq)
+    }
+
+    /// The first word of a line, or of what is left of it.
+    private static func word(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let begin = line.firstIndex { $0 != UInt8(ascii: " ") } ?? line.endIndex
+        return line[begin..<(line[begin...].firstIndex(of: UInt8(ascii: " ")) ?? line.endIndex)]
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {

@@ -32,8 +32,8 @@ public struct ClusterRun: Sendable {
         case start(process: Int, life: UInt32)
         /// The next fault of a share of the mix.
         case drawFault(share: Int)
-        case fault(Fault)
-        case endFault(Fault)
+        indirect case fault(Fault)
+        indirect case endFault(Fault)
         case act(client: Int, round: Int)
         case giveUp(client: Int, CallID)
         case heal
@@ -85,8 +85,7 @@ public struct ClusterRun: Sendable {
     /// What the story says that each process is.
     var shownRoles: [String] = []
 
-    private var actions = LookupTable<UInt64, Action>()
-    private var actionsMade: UInt64 = 0
+    private var actions = SerialTable<Action>()
     /// What clients do while faults go on, and what they do afterwards: one does not shift the other.
     var workload: SeededRandom
     var aftermath: SeededRandom
@@ -203,9 +202,7 @@ public struct ClusterRun: Sendable {
     func members(of group: Int) -> [Int] { roles.indices.filter { roles[$0] == .data(group: group) && isPresent($0) } }
 
     mutating func plan(_ action: Action, after delay: Nanoseconds) {
-        actionsMade += 1
-        actions[actionsMade] = action
-        world.alarm(at: world.now + delay, actionsMade)
+        world.alarm(at: world.now + delay, actions.add(action))
     }
 
     private mutating func occurred(_ occurrence: Occurrence<ClientReply>) {
@@ -221,7 +218,7 @@ public struct ClusterRun: Sendable {
         case .answered(let call, let outcome):
             if let client = clientOfCall.removeValue(forKey: call) { answered(client, call, outcome) }
         case .alarm(let number):
-            if let action = actions.removeValue(forKey: number) { act(action) }
+            if let action = actions.take(number) { act(action) }
         }
     }
 

@@ -46,6 +46,11 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         /// Whether an arrival is on the agenda.
         @usableFromInline var arrivalPlanned = false
 
+        @inlinable init(from: Int, to: Int) {
+            self.from = from
+            self.to = to
+        }
+
         @usableFromInline enum State: Sendable {
             case free
             /// Messages wait until it is open.
@@ -65,7 +70,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     public var options: Options
     @usableFromInline let endpoints: Int
     @usableFromInline var connections: [Connection] = []
-    private var freeConnections: [Int] = []
+    @usableFromInline var freeConnections: [Int] = []
     @usableFromInline var links: [Link]
     /// How many cuts lie on the path, per ordered pair.
     @usableFromInline var cuts: [UInt16]
@@ -88,9 +93,9 @@ public struct NetworkModel<Message: Sendable>: Sendable {
 
     @inlinable public func isCut(from: Int, to: Int) -> Bool { cuts[path(from, to)] > 0 }
 
-    mutating func cut(from: Int, to: Int) { cuts[path(from, to)] += 1 }
+    @inlinable mutating func cut(from: Int, to: Int) { cuts[path(from, to)] += 1 }
 
-    mutating func mend(from: Int, to: Int) {
+    @inlinable mutating func mend(from: Int, to: Int) {
         precondition(cuts[path(from, to)] > 0, "only a cut path can be mended")
         cuts[path(from, to)] -= 1
     }
@@ -115,7 +120,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// A new connection in the state `opening`.
-    @usableFromInline mutating func open(from: Int, to: Int) -> Int {
+    @inlinable mutating func open(from: Int, to: Int) -> Int {
         let slot: Int
         if let free = freeConnections.popLast() {
             slot = free
@@ -171,7 +176,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// The sender no longer uses the connection; `keeping` of what is in flight still arrive.
-    @usableFromInline mutating func detach(_ slot: Int, keeping: Int) {
+    @inlinable mutating func detach(_ slot: Int, keeping: Int) {
         let link = path(connections[slot].from, connections[slot].to)
         if links[link].connection == slot { links[link].connection = nil }
         if connections[slot].state == .open {
@@ -183,7 +188,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         if connections[slot].inFlight.isEmpty { free(slot) }
     }
 
-    @usableFromInline mutating func free(_ slot: Int) {
+    @inlinable mutating func free(_ slot: Int) {
         let link = path(connections[slot].from, connections[slot].to)
         if links[link].connection == slot { links[link].connection = nil }
         connections[slot].inFlight.removeAll()

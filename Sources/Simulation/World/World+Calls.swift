@@ -31,17 +31,15 @@ import Machine
 extension World {
     /// A client calls a process. Ends with an occurrence `.answered`, unless the client abandons it before.
     @inlinable public mutating func call(_ request: N.Request, from client: Int, to process: Int) -> CallID {
-        callsMade += 1
         _load.calls += 1
-        let id = CallID(callsMade)
-        calls[id] = Call(client: client, process: process, request: request, sent: now)
+        let id = CallID(calls.add(Call(client: client, process: process, request: request, sent: now)))
         agenda.plan(.call(id, .arrives), at: now + network.latency(from: endpoint(ofClient: client), to: process))
         return id
     }
 
     /// The client no longer waits; no `.answered` comes. Whether the request was or will be executed is unknown.
     @inlinable public mutating func abandon(_ id: CallID) {
-        guard let call = calls.removeValue(forKey: id) else { return }
+        guard let call = calls.take(id.number) else { return }
         tell(.answer, lane: endpoint(ofClient: call.client), "#\(id.number) given up")
         switch call.place {
         case .toProcess, .toClient: break
@@ -60,7 +58,7 @@ extension World {
             if isCurrent(process, life) { deliver(.cancelled(call: id), to: Int(process)) }
             return
         }
-        guard let call = calls[id] else { return }
+        guard let call = calls[id.number] else { return }
         let client = endpoint(ofClient: call.client)
         switch step {
         case .cancelled: break
@@ -70,7 +68,7 @@ extension World {
             } else if !processes[call.process].isUp {
                 agenda.plan(.call(id, .refused), at: now + network.latency(from: call.process, to: client))
             } else {
-                calls[id]!.place = .atProcess
+                calls.update(id.number) { $0.place = .atProcess }
                 openCalls[call.process].append(id)
                 _load.saw(openCalls: openCalls[call.process].count)
                 deliver(.requested(call.request, call: id), to: call.process, from: client, sent: call.sent)
@@ -87,7 +85,7 @@ extension World {
     }
 
     @inlinable mutating func finish(_ id: CallID, _ outcome: CallOutcome<N.Reply>) {
-        guard let call = calls.removeValue(forKey: id) else { return }
+        guard let call = calls.take(id.number) else { return }
         trace.fold(at: now, 5, Int(id.number)) {
             switch outcome {
             case .reply(let reply): reply.fold(into: &$0)
@@ -102,10 +100,12 @@ extension World {
     }
 
     @inlinable mutating func replyToCall(_ id: CallID, _ reply: N.Reply, from process: Int) {
-        guard let call = calls[id], call.process == process, call.place == .atProcess else { return }
-        calls[id]!.reply = reply
-        calls[id]!.sent = _now
-        calls[id]!.place = .toClient
+        guard let call = calls[id.number], call.process == process, call.place == .atProcess else { return }
+        calls.update(id.number) { call in
+            call.reply = reply
+            call.sent = _now
+            call.place = .toClient
+        }
         openCalls[process].removeAll { $0 == id }
         agenda.plan(.call(id, .returns), at: now + network.latency(from: process, to: endpoint(ofClient: call.client)))
     }
@@ -113,7 +113,7 @@ extension World {
     /// The process died: what it had not answered has an unknown outcome. Answers on their way may be lost with it.
     @usableFromInline mutating func breakCalls(at process: Int) {
         for id in openCalls[process] {
-            calls[id]?.sent = _now
+            calls.update(id.number) { $0.sent = _now }
             agenda.plan(.call(id, .broken), at: now + network.options.noticing.draw(&calling))
         }
         openCalls[process].removeAll()

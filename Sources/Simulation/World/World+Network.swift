@@ -71,7 +71,7 @@ extension World {
     }
 
     /// Breaks a connection; its sender hears of it now (`noticed`) or later.
-    @usableFromInline mutating func breakConnection(_ slot: Int, keeping: Int, noticed: Bool) {
+    @inlinable mutating func breakConnection(_ slot: Int, keeping: Int, noticed: Bool) {
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         let link = network.path(from, to)
         network.links[link].retryAt = now + network.options.backOff.draw(&network.random)
@@ -97,7 +97,7 @@ extension World {
     }
 
     /// The network's part of a process's death.
-    mutating func breakConnections(of process: Int) {
+    @inlinable mutating func breakConnections(of process: Int) {
         for slot in network.connections.indices where network.connections[slot].state != .free {
             if network.connections[slot].to == process {
                 let wasCurrent = network.connections[slot].state != .draining
@@ -119,7 +119,7 @@ extension World {
     }
 
     /// Tells of the messages of a connection that will never arrive.
-    private mutating func tellLost(_ slot: Int, keeping: Int) {
+    @inlinable mutating func tellLost(_ slot: Int, keeping: Int) {
         guard trace.isRecording else { return }
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         let kept = network.connections[slot].state == .opening ? 0 : keeping
@@ -132,19 +132,20 @@ extension World {
     // MARK: Faults
 
     /// Cuts the way from one endpoint to another. Cuts add up: each needs its own `mendPath`.
-    public mutating func cutPath(from: Int, to: Int) {
+    @inlinable public mutating func cutPath(from: Int, to: Int) {
         network.cut(from: from, to: to)
         for slot in network.connections.indices where network.connections[slot].state != .free {
-            let connection = network.connections[slot]
-            let isTouched = connection.from == from && connection.to == to || connection.from == to && connection.to == from
-            guard isTouched, connection.state != .draining else { continue }
+            let (one, other) = (network.connections[slot].from, network.connections[slot].to)
+            guard one == from && other == to || one == to && other == from, network.connections[slot].state != .draining else {
+                continue
+            }
             let delay = network.options.givingUp.draw(&network.random)
-            agenda.plan(.givingUp(connection: Int32(slot), generation: connection.generation), at: now + delay)
+            agenda.plan(.givingUp(connection: Int32(slot), generation: network.connections[slot].generation), at: now + delay)
         }
     }
 
     /// Takes one cut away: what waited goes on its way.
-    public mutating func mendPath(from: Int, to: Int) {
+    @inlinable public mutating func mendPath(from: Int, to: Int) {
         network.mend(from: from, to: to)
         guard !network.isCut(from: from, to: to) else { return }
         for slot in network.connections.indices where network.connections[slot].state != .free {
@@ -157,7 +158,7 @@ extension World {
     }
 
     /// A connection over a cut path is given up, if the path is still cut.
-    @usableFromInline mutating func connectionGivenUp(_ slot: Int) {
+    @inlinable mutating func connectionGivenUp(_ slot: Int) {
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         let forth = network.isCut(from: from, to: to)
         guard network.connections[slot].state == .open, forth || network.isCut(from: to, to: from) else { return }

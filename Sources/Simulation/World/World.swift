@@ -60,8 +60,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     @usableFromInline var nodes: [N] = []
     @usableFromInline var disks: [DiskModel]
     @usableFromInline var network: NetworkModel<N.Message>
-    @usableFromInline var calls = LookupTable<CallID, Call<N.Request, N.Reply>>()
-    @usableFromInline var callsMade: UInt64 = 0
+    @usableFromInline var calls = SerialTable<Call<N.Request, N.Reply>>()
     /// Calls that have reached each process and have no reply yet, in the order of arrival.
     @usableFromInline var openCalls: [[CallID]]
     @usableFromInline var occurrences = Queue<Occurrence<N.Reply>>()

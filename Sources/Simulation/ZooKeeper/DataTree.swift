@@ -141,10 +141,14 @@ struct DataTree: Sendable {
 
     /// The parent's path and the last name of a path that is not the root's.
     static func split(_ path: String) -> (parent: String, name: String) {
-        let bytes = path.utf8
-        guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return ("/", path) }
-        let parent = slash == bytes.startIndex ? "/" : String(path[..<slash])
-        return (parent, String(path[bytes.index(after: slash)...]))
+        let parts = path.utf8.withContiguousStorageIfAvailable { bytes -> (String, String)? in
+            guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return nil }
+            return (
+                slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self),
+                String(decoding: bytes[(slash + 1)...], as: UTF8.self)
+            )
+        }
+        return (parts ?? nil) ?? ("/", path)
     }
 
     /// `PathUtils.validatePath`; a sequential node's name may be empty before its suffix.

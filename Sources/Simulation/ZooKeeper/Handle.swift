@@ -12,12 +12,11 @@ struct Handle: Sendable {
         case over
     }
 
-    /// A request that has no answer yet; `isExecuted` where the server has done it and the answer is on its way.
+    /// A request that has no answer yet.
     struct Request: Sendable {
         var kind: Kind
         var asked: Instant
         var arrival: Instant
-        var isExecuted = false
 
         enum Kind: Sendable {
             case operation(CoordinationID, CoordinationOperation)
@@ -53,6 +52,8 @@ struct Handle: Sendable {
     /// The way to the server is cut, and neither side knows yet.
     var isStalled = false
     var requests = Queue<Request>()
+    /// How many of them, from the oldest on, a server has done; their answers are on their way.
+    var executed = 0
     var packets = Queue<Packet>()
     var lastArrival = Instant.zero
     var lastPacket = Instant.zero
@@ -63,4 +64,9 @@ struct Handle: Sendable {
     var wantsToClose = false
     /// The session was closed as the client asked, and the answer is on its way.
     var isClosing = false
+
+    mutating func takeRequest() -> Request? {
+        executed = max(0, executed - 1)
+        return requests.popFirst()
+    }
 }

@@ -15,14 +15,20 @@ struct WatchTable: Sendable {
     mutating func watchChildren(_ path: String, _ watcher: Watcher) { WatchTable.add(watcher, path, to: &children) }
 
     private static func add(_ watcher: Watcher, _ path: String, to table: inout LookupTable<String, [Watcher]>) {
-        var watchers = table.removeValue(forKey: path) ?? []
-        if !watchers.contains(watcher) { watchers.append(watcher) }
-        table[path] = watchers
+        func add(to watchers: inout [Watcher]?) {
+            if watchers == nil {
+                watchers = [watcher]
+            } else if !watchers!.contains(watcher) {
+                watchers!.append(watcher)
+            }
+        }
+        add(to: &table[path])
     }
 
     /// The watchers that a change fires, with what each is told, in the order in which ZooKeeper tells them.
     mutating func fire(_ change: TreeChange) -> [(Watcher, path: String, WatchKind)] {
         var told: [(Watcher, path: String, WatchKind)] = []
+        guard !data.isEmpty || !children.isEmpty else { return told }
         func tell(_ watchers: [Watcher]?, _ path: String, _ kind: WatchKind) {
             for watcher in watchers ?? [] where !told.contains(where: { $0.0 == watcher && $0.path == path && $0.2 == kind }) {
                 told.append((watcher, path, kind))

@@ -107,9 +107,7 @@ extension ZooKeeperModel {
     mutating func leaveRequestsBehind(_ handle: Int, at now: Instant) {
         guard handles[handle].state == .connected, handles[handle].sessionID != 0 else { return }
         let session = sessionIndex(handles[handle].sessionID)
-        for index in 0..<handles[handle].requests.count where handles[handle].requests[index].isExecuted {
-            counters.add(.replyLost)
-        }
+        counters.add(.replyLost, handles[handle].executed)
         let sent = undecided(of: handle, at: now)
         // What a server had handed to a leader that is no more is in doubt with all that the leader was deciding.
         let isOnItsWay = leaderServer != nil && servers[handles[handle].server].term == elections
@@ -128,7 +126,7 @@ extension ZooKeeperModel {
         guard handles[handle].isReached else { return [] }
         let reached = lastMomentOfReach(handles[handle].server) ?? now
         var writes: [LateRequest] = []
-        for index in 0..<handles[handle].requests.count where !handles[handle].requests[index].isExecuted {
+        for index in handles[handle].executed..<handles[handle].requests.count {
             let request = handles[handle].requests[index]
             switch request.kind {
             case .operation(_, let operation):

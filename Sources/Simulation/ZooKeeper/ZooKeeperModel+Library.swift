@@ -95,7 +95,7 @@ extension ZooKeeperModel {
 
     /// Answers the oldest request without having heard from a server.
     private mutating func answerOldest(of handle: Int, with error: CoordinationError) {
-        guard let request = handles[handle].requests.popFirst() else { return }
+        guard let request = handles[handle].takeRequest() else { return }
         switch request.kind {
         case .operation(let id, _): tell(handle, .reply(id, .failed(error, operations: [])))
         case .refused(let id, let refusal): tell(handle, .reply(id, .failed(refusal, operations: [])))
@@ -151,6 +151,7 @@ extension ZooKeeperModel {
             handles[handle].connection += 1
             updateHearing(ofHandle: handle, at: now)
             handles[handle].requests.removeAll()
+            handles[handle].executed = 0
             handles[handle].packets.removeAll()
             handles[handle].watches.removeAll()
         }
@@ -198,7 +199,7 @@ extension ZooKeeperModel {
                 guard forgetWatches(handle, path, kind), !handles[handle].wantsToClose else { continue }
             }
             if case .closed = packet.event { return finish(handle, .closed, at: now) }
-            if packet.isAnswer, let request = handles[handle].requests.popFirst(),
+            if packet.isAnswer, let request = handles[handle].takeRequest(),
                 case .operation(_, let operation) = request.kind, case .reply(_, let reply) = packet.event
             {
                 rememberWatch(handle, operation, reply)

@@ -45,20 +45,11 @@ extension ZooKeeperModel {
 extension ZooKeeperModel {
     // MARK: Executing
 
-    /// The index of the oldest request that was not executed. `mutating` although it changes nothing: in its place, nothing is copied.
-    private mutating func nextRequest(_ handle: Int) -> Int? {
-        var index = 0
-        while index < handles[handle].requests.count {
-            if !handles[handle].requests[index].isExecuted { return index }
-            index += 1
-        }
-        return nil
-    }
-
     mutating func planExecution(_ handle: Int, at now: Instant) {
         guard handles[handle].isReached, !handles[handle].isStalled, !handles[handle].executionPlanned,
-            let index = nextRequest(handle)
+            handles[handle].executed < handles[handle].requests.count
         else { return }
+        let index = handles[handle].executed
         var time = max(handles[handle].requests[index].arrival, now)
         switch handles[handle].requests[index].kind {
         case .close: time = time + options.commitTime.draw(&random)
@@ -73,8 +64,10 @@ extension ZooKeeperModel {
 
     /// The connected server executes a client's oldest request.
     mutating func executeNext(_ handle: Int, at now: Instant) {
-        guard handles[handle].isReached, !handles[handle].isStalled, let index = nextRequest(handle) else { return }
-        let request = handles[handle].requests[index]
+        guard handles[handle].isReached, !handles[handle].isStalled,
+            handles[handle].executed < handles[handle].requests.count
+        else { return }
+        let request = handles[handle].requests[handles[handle].executed]
         // A plan from before a cut may come early.
         guard request.arrival <= now else { return planExecution(handle, at: now) }
         let id: CoordinationID
@@ -89,12 +82,12 @@ extension ZooKeeperModel {
             handles[handle].isClosing = true
             closeSession(sessionIndex(handles[handle].sessionID), at: now)
             catchUp(handles[handle].server, at: now)
-            handles[handle].requests[index].isExecuted = true
+            handles[handle].executed += 1
             return send(.closed, to: handle, at: now, isAnswer: true)
         case .operation(let asked, let operation):
             if springsTrap(operation, of: handles[handle].process) {
                 if random.chance(1, in: 2), execute(operation, of: handle, at: now) != nil {
-                    handles[handle].requests[index].isExecuted = true
+                    handles[handle].executed += 1
                 }
                 return lose(handle, at: now)
             }
@@ -102,7 +95,7 @@ extension ZooKeeperModel {
             id = asked
             reply = answer
         }
-        handles[handle].requests[index].isExecuted = true
+        handles[handle].executed += 1
         send(.reply(id, reply), to: handle, at: now, isAnswer: true)
         planExecution(handle, at: now)
     }
