@@ -32,6 +32,28 @@ import Testing
 
     static func differences(_ a: [UInt8], _ b: [UInt8]) -> [Int] { a.indices.filter { a[$0] != b[$0] } }
 
+    // MARK: A limit
+
+    @Test func damageStaysWithinItsLimit() {
+        let content = Self.content(5_000)
+        var hit: [Int] = []
+        for seed in 1...60 as ClosedRange<UInt64> {
+            var world = ProbeWorld.make(1, seed: seed) { options in
+                // In whole sectors, so this allows the first two.
+                options.disk.damageLimit = DamageLimit("half") { file, bytes in file == .log ? min(bytes.count, 1_500) : 0 }
+            }
+            world.tell(
+                0, disk(1, .append(.log, content)), disk(2, .sync(.log)), disk(3, .append(.rollback, content)),
+                disk(4, .sync(.rollback)), disk(5, .syncDirectory))
+            world.run(for: .seconds(1))
+            let wasHit = world.rotDisk(0)
+            #expect(wasHit)
+            hit += Self.differences(world.disk(0).durableBytes(of: .log) ?? [], content)
+            #expect(world.disk(0).durableBytes(of: .rollback) == content)
+        }
+        #expect(!hit.isEmpty && hit.allSatisfy { $0 < 1_024 })
+    }
+
     // MARK: Rot
 
     @Test func rotReadsTheSameEveryTimeAndIsKnownToWhoAsks() {

@@ -63,11 +63,11 @@ public struct ClusterPlan: Sendable {
     /// Low, so that requests beyond them are cheap.
     private static let limits = Limits(keyBytes: 64, valueBytes: 8_000)
 
-    /// A store cannot tell damage to what its last sync wrote from a write that a crash tore, and rolls it back (repair from
-    /// replicas, which can, is not there yet).
+    /// A store cannot tell damage to what no later record vouches for from a write that a crash tore, and rolls it back (repair
+    /// from replicas, which can, is not there yet).
     private static let usualWorld: ClusterWorld.Options = {
         var options = ClusterWorld.Options()
-        options.disk.damagesLastSync = false
+        options.disk.damageLimit = DamageLimit("what a log vouches for") { _, bytes in LogImage.vouched(bytes) }
         return options
     }()
 

@@ -41,8 +41,7 @@ extension ClusterRun {
 
     /// What the events have in common that have to do with a violation: the calls that it names, or else the keys.
     private func subjects(of violation: Violation) -> [String] {
-        let separators: Set<Character> = [" ", "\n", ",", ":", "(", ")"]
-        let words = violation.detail.split { separators.contains($0) }.map(String.init)
+        let words = violation.detail.split { " \n,:()".contains($0) }.map(String.init)
         let calls = words.filter { $0.first == "#" && Int($0.dropFirst()) != nil }
         return calls.isEmpty ? words.filter { keyNamed[$0] != nil } : calls
     }

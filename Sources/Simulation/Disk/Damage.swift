@@ -110,3 +110,26 @@ extension FileImage {
         return !shown.isEmpty
     }
 }
+
+/// How much of a file damage may hit.
+///
+/// At the end of a log damage cannot be told from a write that a crash tore: a single copy has no way to know that it was ever
+/// whole. Whoever tests a machine that cannot ask another copy says how far a file shows by itself that it was durable.
+public struct DamageLimit: Hashable, Sendable {
+    private let name: String
+    let end: @Sendable (FileName, [UInt8]) -> Int
+
+    /// - Parameters:
+    ///   - name: what makes it equal to another one.
+    ///   - end: where the part of a file ends that may be damaged, from the file's durable bytes.
+    public init(_ name: String, end: @escaping @Sendable (FileName, [UInt8]) -> Int) {
+        self.name = name
+        self.end = end
+    }
+
+    /// Everything that is durable may be damaged.
+    public static let none = DamageLimit("none") { _, bytes in bytes.count }
+
+    public static func == (a: DamageLimit, b: DamageLimit) -> Bool { a.name == b.name }
+    public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}

@@ -81,7 +81,7 @@ extension DiskModel {
             inodes.update(victim) { $0.hide(.foreignWrite, landed, medium: Array(content.prefix(landed.count))) }
             harm(.foreignWrite, victim, landed)
         }
-        if options.damagesLastSync {
+        if options.damageLimit == .none {
             inodes.update(inode) { $0.hide(.writtenElsewhere, page, medium: Array(repeating: 0, count: page.count)) }
             harm(.writtenElsewhere, inode, page)
         }
@@ -100,16 +100,19 @@ extension DiskModel {
         }
     }
 
-    /// How much of a file damage can hit, in whole sectors.
-    private func atRest(_ image: FileImage) -> Int {
-        options.damagesLastSync
-            ? (image.untouched + FileImage.sector - 1) / FileImage.sector * FileImage.sector
-            : image.sealed / FileImage.sector * FileImage.sector
+    /// How much of a file damage can hit; nothing, where there is a limit and the file has lost its name.
+    private func damageEnd(_ inode: Int, _ image: FileImage) -> Int {
+        if options.damageLimit == .none { return image.untouched }
+        guard let name = directory.entries.first(where: { $0.1 == inode })?.0 else { return 0 }
+        let end = min(options.damageLimit.end(name, image.durableBytes), image.untouched)
+        return end / FileImage.sector * FileImage.sector
     }
 
     /// One sector or a few, of what is synced.
     private mutating func somewhere(most: Int) -> (inode: Int, Range<Int>)? {
-        let sectors = inodes.map { (inode: $0, count: atRest($1) / FileImage.sector) }
+        let sectors = inodes.map {
+            (inode: $0, count: (damageEnd($0, $1) + FileImage.sector - 1) / FileImage.sector)
+        }
         let total = sectors.reduce(0) { $0 + $1.count }
         guard total > 0 else { return nil }
         var at = random.below(total)
@@ -127,7 +130,7 @@ extension DiskModel {
     private mutating func anotherPage(than page: Range<Int>, of inode: Int) -> (inode: Int, Range<Int>)? {
         var places: [(Int, Range<Int>)] = []
         for (candidate, image) in inodes {
-            let end = options.damagesLastSync ? image.untouched : image.sealed
+            let end = damageEnd(candidate, image)
             for start in stride(from: 0, to: end, by: options.pageBytes) {
                 let place = start..<min(start + options.pageBytes, end)
                 if candidate != inode || !place.overlaps(page) { places.append((candidate, place)) }

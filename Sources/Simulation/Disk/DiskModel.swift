@@ -27,9 +27,8 @@ public struct DiskModel: Sendable {
         public var slowest = Nanoseconds.seconds(2)
         /// The unit of writing, and so of what a failed sync drops.
         public var pageBytes = 4096
-        /// Whether damage also hits what the last sync wrote. At the end of a log that cannot be told from a write that a crash
-        /// tore: a single copy has no way to know that it was ever whole.
-        public var damagesLastSync = true
+        /// How much of each file damage may hit.
+        public var damageLimit = DamageLimit.none
 
         public init() {}
     }

@@ -9,8 +9,6 @@ struct FileImage: Hashable, Sendable {
     var bytes: [UInt8] = []
     /// How much of `bytes` is as it was at the last sync.
     private(set) var untouched = 0
-    /// How much of `untouched` was durable before the last sync already.
-    private(set) var sealed = 0
     /// What followed `untouched` at the last sync and was truncated since.
     private(set) var cutOff: [UInt8] = []
     /// The size after each write or truncation since the last sync.
@@ -47,7 +45,6 @@ struct FileImage: Hashable, Sendable {
         if size < untouched {
             cutOff = Array(bytes[size..<untouched]) + cutOff
             untouched = size
-            sealed = min(sealed, size)
         }
         if size < bytes.count {
             bytes.removeLast(bytes.count - size)
@@ -65,7 +62,6 @@ struct FileImage: Hashable, Sendable {
             let rewritten = untouched / pageBytes * pageBytes
             damages = damages.compactMap { $0.isHidden || $0.kind == .badSector ? $0.clamped(to: rewritten) : $0 }
         }
-        sealed = untouched
         markClean()
     }
 
@@ -172,7 +168,6 @@ struct FileImage: Hashable, Sendable {
         bytes = image
         damages = damages.compactMap { $0.clamped(to: end) }
         untouched = image.count
-        sealed = min(sealed, untouched)
         cutOff = []
         sizes.removeAll(keepingCapacity: true)
     }

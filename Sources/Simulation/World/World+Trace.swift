@@ -120,7 +120,8 @@ extension CoordinationReply: Traceable {
         case .multi(let results): "multi done, \(results.count) operations"
         case .failed(let error, let operations):
             operations.count < 2
-                ? "failed: \(error)" : "failed: \(error) (\(operations.map { $0.map { "\($0)" } ?? "ok" }.joined(separator: ", ")))"
+                ? "failed: \(error)"
+                : "failed: \(error) (\(operations.map { $0.map { "\($0)" } ?? "ok" }.joined(separator: ", ")))"
         case .set(let stat): "set, version \(stat.version)"
         case .data(let bytes, let stat): "data \(Simulation.brief(bytes)), version \(stat.version)"
         case .existence(let stat): stat.map { "exists, version \($0.version)" } ?? "does not exist"
