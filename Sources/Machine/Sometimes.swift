@@ -233,14 +233,6 @@ public struct SometimesSet: Hashable, Sendable {
 
     @inlinable public mutating func insert(_ mark: Sometimes) { bits |= 1 << UInt128(mark.rawValue) }
 
-    @inlinable public mutating func formUnion(_ other: SometimesSet) { bits |= other.bits }
-
-    @inlinable public func subtracting(_ other: SometimesSet) -> SometimesSet {
-        var rest = self
-        rest.bits &= ~other.bits
-        return rest
-    }
-
     /// In the order of the marks.
     public func forEach(_ body: (Sometimes) -> Void) {
         var rest = bits

@@ -23,9 +23,6 @@ struct ScoreCommand: ParsableCommand {
 
     @OptionGroup var kind: KindOptions
 
-    @Flag(help: "Sweep with branching.")
-    var branching = false
-
     @Option(help: "How many worker processes run beside each other.")
     var jobs = ProcessInfo.processInfo.activeProcessorCount
 
@@ -120,7 +117,7 @@ struct ScoreCommand: ParsableCommand {
     private func record(_ mistake: PlantedMistake, _ binary: URL, isSwitched: Bool, _ score: inout Score) throws {
         let simulator = Simulator(
             binary: binary, switchedOn: isSwitched ? mistake.name : nil, jobs: jobs,
-            branching: branching, kind: kind)
+            kind: kind)
         let result = try measure(mistake, simulator)
         score.results.append(result)
         say(result.row)
@@ -151,14 +148,13 @@ private struct Simulator {
     /// The one that is on; nil where the build has only one.
     var switchedOn: String?
     var jobs: Int
-    var branching: Bool
     var kind: KindOptions
 
     func sweep(_ seeds: ClosedRange<UInt64>) throws -> SweepResult {
         // The workers go on for a moment after the first red one: the least of the red seeds counts.
         let said = try output(
             ["sweep", "--seeds", "\(seeds.lowerBound)..\(seeds.upperBound)", "--until-red", "--json", "--jobs", "\(jobs)"]
-                + (branching ? ["--branching"] : []) + kind.words)
+                + kind.words)
         do { return try JSONDecoder().decode(SweepResult.self, from: said) } catch {
             throw SimError("the sweep said \(String(decoding: said.prefix(500), as: UTF8.self))")
         }

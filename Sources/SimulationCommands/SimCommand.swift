@@ -55,12 +55,7 @@ struct KindOptions: ParsableArguments {
     @Option(help: "What is demanded: liveness or safety; without it the seed decides.")
     var mode: RunMode?
 
-    @Option(
-        help: ArgumentHelp("Let chance start anew at a moment of the run, as a branching sweep names it.", valueName: "at:salt")
-    )
-    var branch: [Branch] = []
-
-    func name(_ seed: UInt64) -> RunName { RunName(seed, profile: profile, mode: mode, branches: branch) }
+    func name(_ seed: UInt64) -> RunName { RunName(seed, profile: profile, mode: mode) }
 
     /// As options of another process.
     var words: [String] { ["--profile", profile.rawValue] + (mode.map { ["--mode", $0.rawValue] } ?? []) }
@@ -68,10 +63,6 @@ struct KindOptions: ParsableArguments {
 
 extension Profile: ExpressibleByArgument {}
 extension RunMode: ExpressibleByArgument {}
-
-extension Branch: ExpressibleByArgument {
-    public init?(argument: String) { self.init(text: argument) }
-}
 
 /// An error for the person at the terminal: one line that names the offender.
 struct SimError: Error, CustomStringConvertible {

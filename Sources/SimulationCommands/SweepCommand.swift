@@ -33,9 +33,6 @@ struct SweepCommand: ParsableCommand {
     @Flag(help: "Run each seed twice: both runs must be the same, event for event.")
     var twice = false
 
-    @Flag(help: "Let runs that reach something rare go on from there in several ways.")
-    var branching = false
-
     @Flag(help: "Fail if a mark, a kind of fault or an error was never reached.")
     var gate = false
 
@@ -55,7 +52,7 @@ struct SweepCommand: ParsableCommand {
         }
         let sweep = Sweep(
             seeds: part, jobs: jobs, kind: kind, untilRed: untilRed,
-            extra: (branching ? ["--branching"] : []) + (twice ? ["--twice"] : []) + (hashes ? ["--hashes"] : []), isQuiet: json
+            extra: (twice ? ["--twice"] : []) + (hashes ? ["--hashes"] : []), isQuiet: json
         )
         let result = sweep.run()
         if json { Program.say(Program.json(result)) } else { print(result.text) }

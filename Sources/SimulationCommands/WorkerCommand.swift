@@ -30,25 +30,19 @@ struct WorkerCommand: ParsableCommand {
     @OptionGroup var kind: KindOptions
     @Flag var twice = false
     @Flag var hashes = false
-    @Flag var branching = false
 
     func run() throws {
         var summary = SweepSummary()
-        var brancher = Brancher()
         for seed in seeds.seeds {
             Program.say(Sign.begins + String(seed))
             let name = kind.name(seed)
-            let (report, others) = branching ? brancher.run(name) : (RunReport.of(name), [])
+            let report = RunReport.of(name)
             summary.add(report)
             if hashes { Program.say("\(Sign.hash)\(seed) \(String(report.hash.value, radix: 16))") }
             var story = report.violation == nil ? "" : report.text
             if twice, let divergence = Determinism.divergence(of: name) {
                 summary.addFailure(seed)
                 story += "\nseed \(seed): RED\n\(divergence)"
-            }
-            for other in others {
-                summary.add(other)
-                if other.violation != nil { story += "\n" + other.text }
             }
             for line in story.split(separator: "\n") { Program.say(Sign.story + line) }
             Program.say(story.isEmpty ? Sign.green : Sign.red)

@@ -38,6 +38,25 @@ import Testing
         #expect(world.probe(0).events.filter { $0 == .timerFired(TimerID(purpose: 1)) }.count == 1)
     }
 
+    /// A world is a value: a copy goes on like it, and one that is reseeded does not.
+    @Test func aCopyGoesOnByItself() {
+        var world = ProbeWorld.make(2)
+        var copy = world
+        var other = world
+        other.reseed(7)
+        func play(_ world: inout ProbeWorld) {
+            for number in 0..<20 { world.tell(0, .send("\(number)", to: ProbeWorld.addresses(2)[1])) }
+            world.run(for: .seconds(2))
+        }
+        play(&copy)
+        #expect(world.probe(1).received.isEmpty)
+        play(&world)
+        play(&other)
+        #expect(copy.trace.hash == world.trace.hash)
+        #expect(other.trace.hash != world.trace.hash)
+        #expect(other.probe(1).received == world.probe(1).received)
+    }
+
     @Test func aPausedProcessSeesEverythingAtOnceLater() {
         var world = ProbeWorld.make(2)
         world.pause(1, for: .seconds(5), midBatch: false)

@@ -53,13 +53,6 @@ public struct ClusterRun: Sendable {
     /// What it has done so far, where that is written down.
     public internal(set) var written: ClusterSchedule?
 
-    /// How many things have happened.
-    private(set) var moments: UInt64 = 0
-    /// Where it takes another way than its seed's own.
-    var branches: ArraySlice<Branch> = []
-    /// The last of them that it took.
-    private(set) var takenBranch: Branch?
-
     var clients: [WorkloadClient] = []
     var clientOfCall = LookupTable<CallID, Int>()
     var keys: [WorkloadKey] = []
@@ -157,8 +150,6 @@ public struct ClusterRun: Sendable {
     mutating func goOn() -> Bool {
         guard !isOver, let occurrence = world.advance(until: .never) else { return false }
         occurred(occurrence)
-        moments += 1
-        if let branch = branches.first, branch.at == moments { take(branch) }
         return !isOver
     }
 
@@ -233,26 +224,6 @@ public struct ClusterRun: Sendable {
         case .heal: heal()
         case .look: look()
         }
-    }
-
-    /// Lets chance start anew here.
-    private mutating func take(_ branch: Branch) {
-        branches.removeFirst()
-        takenBranch = branch
-        var random = SeededRandom(seed: seed ^ branch.salt &* 0x9E37_79B9_7F4A_7C15 ^ branch.at)
-        world.reseed(random.next())
-        workload = random.fork()
-        aftermath = random.fork()
-        chaos = random.fork()
-    }
-
-    /// The run as it might go on from here with other chances; `takenBranch` then says how to come here again.
-    func branched(_ salt: UInt64) -> ClusterRun {
-        var other = self
-        let branch = Branch(at: moments, salt: salt)
-        other.branches = [branch]
-        other.take(branch)
-        return other
     }
 
     // MARK: Processes

@@ -41,8 +41,6 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     public internal(set) var counters = Counters()
     /// In how many batches the nodes reached each of their marks.
     public internal(set) var reached = SometimesCounts()
-    /// Those that were reached at all.
-    public internal(set) var everReached = SometimesSet()
     /// How often nodes were answered with each of ZooKeeper's errors, by its code.
     public internal(set) var coordinationErrors = SortedMap<Int32, Int>()
     /// How often each log event was seen, by its text.
@@ -299,7 +297,6 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
     @usableFromInline mutating func count(_ marks: SometimesSet) {
         reached.add(marks)
-        everReached.formUnion(marks)
     }
 
     @usableFromInline mutating func count(_ error: CoordinationError, _ operations: [CoordinationError?]) {
