@@ -34,7 +34,7 @@ import Testing
         let folder = TemporaryFolder("sim")
         let page = folder.file("story.html")
         let told = try sim("run", "--seed", "3", "--profile", "small", "--trace", "--html", page)
-        #expect(told.text.contains("legend"))
+        #expect(told.text.contains("what a column's lane is meanwhile"))
         let html = try String(contentsOfFile: page, encoding: .utf8)
         #expect(html.hasPrefix("<!DOCTYPE html>"))
         #expect(html.contains("registered"))
@@ -87,6 +87,6 @@ import Testing
         #expect(cut.code == 0 && !cut.text.contains("exhausted"), "\(cut.text)")
         let wrong = try sim("explore", "group", "--crashes", "101")
         #expect(wrong.code == 2)
-        #expect(wrong.complaint == "aviary: --crashes is 101, and must be from 0 to 100", "\(wrong.complaint ?? "")")
+        #expect(wrong.complaint == "--crashes is 101, and must be from 0 to 100", "\(wrong.complaint ?? "")")
     }
 }
