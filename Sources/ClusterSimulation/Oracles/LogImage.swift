@@ -36,33 +36,6 @@ struct LogImage: Hashable, Sendable {
         return (image, end)
     }
 
-    /// How many bytes a file shows to have been on the medium, however much is wrong among them: what a later entry says to have
-    /// been synced, or a line that says so of everything. The record before the one that says so must be right, too: the
-    /// checksum goes on from there.
-    static func vouched(_ bytes: [UInt8]) -> Int {
-        var lines = Lines(bytes)
-        var ends: [(seq: UInt64, end: Int)] = []
-        var vouched = 0
-        /// Where the record before begins, and the one that is being read.
-        var before = 0
-        var begin: Int?
-        while let line = lines.next() {
-            let start = begin ?? line.startIndex
-            begin = start
-            guard line.first == UInt8(ascii: "#") || line.first == UInt8(ascii: "%") else { continue }
-            let words = line.split(separator: UInt8(ascii: " "))
-            if words.first?.elementsEqual("%closed".utf8) == true { vouched = max(vouched, before) }
-            if words.count == 6, let seq = number(words[2]), let durable = number(words[4]) {
-                let end = ends.last { $0.seq <= durable }?.end ?? 0
-                vouched = max(vouched, min(end, before))
-                ends.append((seq, lines.start))
-            }
-            before = start
-            begin = nil
-        }
-        return vouched
-    }
-
     func isPrefix(of other: LogImage) -> Bool {
         records.count <= other.records.count && records.elementsEqual(other.records[..<records.count])
     }
@@ -83,7 +56,7 @@ struct LogImage: Hashable, Sendable {
         return line[begin..<(line[begin...].firstIndex(of: UInt8(ascii: " ")) ?? line.endIndex)]
     }
 
-    private static func number(_ digits: ArraySlice<UInt8>) -> UInt64? {
+    static func number(_ digits: some Collection<UInt8>) -> UInt64? {
         guard !digits.isEmpty, digits.count < 19, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
         return digits.reduce(0) { $0 * 10 + UInt64($1 - 48) }
     }
