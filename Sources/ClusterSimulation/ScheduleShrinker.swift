@@ -189,17 +189,24 @@ public final class ScheduleShrinker {
     }
 
     /// Times that a person can read and keep in mind: whole seconds where that will do, else fewer and fewer zeros at the end.
-    private func roundTimes() {
+    func roundTimes() {
         let units: [Nanoseconds] = [.seconds(1), .milliseconds(100), .milliseconds(10), .milliseconds(1)]
         var times: [WritableKeyPath<ClusterSchedule, Nanoseconds>] = [\.faultTime]
         times += smallest.starts.indices.map { \.starts[$0].at }
         times += smallest.faults.indices.map { \.faults[$0].at }
         times += smallest.operations.indices.flatMap { [\.operations[$0].at, \.operations[$0].patience] }
+        // What is tried is in order, which a new time may change; here everything keeps its place, so that a path leads to the same.
+        var unordered = smallest
         func rounded(_ times: [WritableKeyPath<ClusterSchedule, Nanoseconds>], to unit: Nanoseconds) -> Bool {
-            tryChange { schedule in
-                for time in times { schedule[keyPath: time].round(to: unit) }
-                schedule.order()
-            }
+            var changed = unordered
+            for time in times { changed[keyPath: time].round(to: unit) }
+            var candidate = changed
+            candidate.order()
+            // The world in which it last failed.
+            candidate.salt = smallest.salt
+            guard take(candidate) else { return false }
+            unordered = changed
+            return true
         }
         if units.contains(where: { rounded(times, to: $0) }) { return }
         for time in times { _ = units.contains { rounded([time], to: $0) } }

@@ -173,6 +173,30 @@ import Testing
         #expect(smallest.plan.world.network.latency == ClusterPlan.plain.world.network.latency)
     }
 
+    /// The first operation moves behind the second on its way to a whole second.
+    @Test func timesAreRoundedOneByOneThoughThatChangesTheirOrder() {
+        var plan = ClusterPlan()
+        plan.faultTime = .microseconds(5_000_500)
+        var schedule = ClusterSchedule(seed: 1, plan: plan)
+        schedule.fingerprint = "made up"
+        for (client, at) in [(0, Nanoseconds.milliseconds(1_010)), (1, .milliseconds(1_020))] {
+            schedule.operations.append(
+                ClusterSchedule.Operation(
+                    at: at, client: client, kind: .get, key: "k", process: 0, patience: .milliseconds(900), tellsPatience: false
+                ))
+        }
+        // The time of the faults must stay as it is, so not all can be rounded together. What is tried is always in order, and the
+        // worlds are those around the one in which it last failed.
+        let shrinker = ScheduleShrinker(schedule) { candidate in
+            #expect(candidate.operations[0].at <= candidate.operations[1].at)
+            return candidate.plan.faultTime == plan.faultTime && candidate.salt > 0 ? ("made up", .seconds(1)) : nil
+        }
+        shrinker.roundTimes()
+        #expect(shrinker.smallest.operations.map(\.at) == [.seconds(2), .seconds(2)])
+        #expect(shrinker.smallest.operations.map(\.patience) == [.seconds(1), .seconds(1)])
+        #expect(shrinker.smallest.salt == 1)
+    }
+
     @Test func anotherFailureIsNotTakenForTheSame() {
         var schedule = ClusterRun.schedule(of: RunName(4, profile: .small))
         schedule.fingerprint = "this one"
