@@ -159,6 +159,16 @@ struct ServerCoordinationTests {
         #expect(bench.halt == .finished)
     }
 
+    @Test func aRegistrationThatIsDeletedDuringAShutdownIsNotTakenAnew() {
+        var bench = ServerBench.serving(["g": Self.primary])
+        bench.put("k", call: 1)
+        bench.send(.shutdownRequested)
+        bench.delete("/server/1")
+        bench.put("k", call: 2)
+        #expect(bench.halt == nil && bench.node.number == 1)
+        #expect(!bench.lines.contains { $0.contains("registering anew") }, "\(bench.lines)")
+    }
+
     @Test func aShutdownDoesNotWaitForEver() {
         var bench = ServerBench.serving(["g": Self.primary])
         bench.put("k", call: 1)

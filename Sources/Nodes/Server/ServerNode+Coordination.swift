@@ -122,8 +122,9 @@ extension ServerNode {
     }
 
     /// Somebody may have deleted this life's registration while it lives, even before this server has heard that it is registered.
+    /// One that is about to end needs none any more.
     private mutating func checkRegistration(at now: Instant, into effects: inout Sink) {
-        guard let number, servers.isCurrent(session), !servers.isRegistered(number) else { return }
+        guard phase == .running, let number, servers.isCurrent(session), !servers.isRegistered(number) else { return }
         effects.reached(.serverRegistrationVanished)
         effects.log(.warning, "registration is gone, registering anew", [LogField("number", number)])
         register(at: now, into: &effects)
