@@ -116,7 +116,7 @@ extension Session {
         state.withLock { state in
             answerAll(.closing, &state)
             state.isOver = true
-            if state.closeRequested { emit(.closed) }
+            if state.closeRequested { tellClosed(&state) }
         }
     }
 }

@@ -48,6 +48,8 @@ final class Session: Sendable {
         /// Nothing of it is left in the C library, and its end was told. It may still be asked something before its token is
         /// forgotten.
         var isOver = false
+        /// `closed` was delivered: once, however often a close is asked for.
+        var closedTold = false
         /// The client of the C library; nil before it is opened, and from the moment it is being closed.
         var handle: OpaquePointer?
         /// The chroot is known to be there.
@@ -98,7 +100,7 @@ final class Session: Sendable {
         state.withLock { state in
             state.closeRequested = true
             // Its thread, which says so otherwise, has looked for the last time.
-            if state.isOver { emit(.closed) }
+            if state.isOver { tellClosed(&state) }
         }
     }
 
@@ -186,6 +188,13 @@ final class Session: Sendable {
     func answerAll(_ error: CoordinationError, _ state: inout State) {
         state.pending.answerAll(.failed(error, operations: []))
         advance(&state)
+    }
+
+    /// Says that the session is closed, as was asked for.
+    func tellClosed(_ state: inout State) {
+        guard !state.closedTold else { return }
+        state.closedTold = true
+        emit(.closed)
     }
 
     func becomeConnected(_ state: inout State) {
