@@ -148,6 +148,10 @@ let package = Package(
             name: "SimTests", dependencies: ["ClusterSimulation", "Simulation"], path: "SimTests",
             exclude: ["Planted", "Regressions"], swiftSettings: swift6),
         .testTarget(
+            name: "SimulationCommandsTests",
+            dependencies: ["SimulationCommands", "ClusterSimulation", "Simulation", "TestSupport"],
+            swiftSettings: swift6),
+        .testTarget(
             name: "ZooKeeperAdapterTests",
             dependencies: ["ZooKeeperAdapter", "Machine", "TestSupport"],
             swiftSettings: swift6

@@ -104,7 +104,7 @@ struct PlantedTree {
         let names = try shell(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "Package.swift", "Sources", "Tests", "SimTests"],
             in: root
-        ).output.split(separator: "\n").map(String.init)
+        ).text.split(separator: "\n").map(String.init)
         var kept: Set<String> = []
         for name in names {
             let source = root.appending(path: name)
@@ -151,26 +151,20 @@ struct PlantedTree {
         let place = ["--scratch-path", work.appending(path: "tests").path]
         try build(["--build-tests"] + place)
         let result = try shell(["swift", "test", "--skip-build", "--filter", filter] + place, in: tree)
-        guard !result.output.contains("No matching test cases") else { throw SimError("there is no test \(filter)") }
+        guard !result.text.contains("No matching test cases") else { throw SimError("there is no test \(filter)") }
         return result.code == 0
     }
 
     private func build(_ words: [String]) throws {
         let result = try shell(["swift", "build"] + words, in: tree)
-        guard result.code == 0 else { throw SimError("does not build:\n\(result.output.suffix(3_000))") }
+        guard result.code == 0 else { throw SimError("does not build:\n\(result.text.suffix(3_000))") }
     }
 
-    private func shell(_ words: [String], in folder: URL) throws -> (code: Int32, output: String) {
+    private func shell(_ words: [String], in folder: URL) throws -> ProcessEnd {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = words
         process.currentDirectoryURL = folder
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let said = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+        return try process.finish(complaints: .amongOutput)
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterSimulation
 import Foundation
 
 /// Whether the regressions of bugs that were found would see them again.
@@ -69,11 +70,15 @@ struct RegressionsCommand: ParsableCommand {
         try tree.build()
     }
 
-    private func judge(_ mistake: PlantedMistake, _ schedule: URL, _ tree: PlantedTree) throws -> (Bool, String) {
-        let red = try run(schedule, tree, planted: mistake.name)
-        guard red.code == 1, red.output.contains(RunCommand.showsIt) else { return (false, "NOT SEEN\n\(red.output)") }
-        let green = try run(schedule, tree, planted: nil)
-        return green.code == 0 ? (true, "red by its schedule, green without") : (false, "RED WITHOUT IT, TOO\n\(green.output)")
+    /// In processes of their own: the failure may be that a machine stops.
+    func judge(_ mistake: PlantedMistake, _ schedule: URL, _ tree: PlantedTree) throws -> (Bool, String) {
+        let schedule = try ClusterSchedule(file: schedule.path)
+        guard let expected = schedule.fingerprint else { return (false, "ITS SCHEDULE DOES NOT SAY WHAT IT SHOWS") }
+        let red = try Simulator(tree.binary, planted: mistake.name).verdict(of: schedule)
+        guard let red else { return (false, "NOT SEEN") }
+        guard red.shows(expected) else { return (false, "NOT SEEN, BUT ANOTHER FAILURE: \(red.fingerprint)") }
+        let green = try Simulator(tree.binary, planted: nil).verdict(of: schedule)
+        return green.map { (false, "RED WITHOUT IT, TOO: \($0.fingerprint)") } ?? (true, "red by its schedule, green without")
     }
 
     private func judge(_ mistake: PlantedMistake, _ test: String, _ tree: PlantedTree) throws -> (Bool, String) {
@@ -81,22 +86,5 @@ struct RegressionsCommand: ParsableCommand {
         guard try tree.passes(test: test) else { return (false, "RED WITHOUT IT, TOO: \(test)") }
         try mistake.plant(in: tree.tree)
         return try tree.passes(test: test) ? (false, "NOT SEEN by \(test)") : (true, "red by \(test), green without")
-    }
-
-    private func run(_ schedule: URL, _ tree: PlantedTree, planted: String?) throws -> (code: Int32, output: String) {
-        let process = Process()
-        process.executableURL = tree.binary
-        process.arguments = ["run", "--schedule", schedule.path]
-        var environment = ProcessInfo.processInfo.environment
-        environment["SWIFT_BACKTRACE"] = "enable=no"
-        environment[PlantedTogether.variable] = planted
-        process.environment = environment
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let said = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: said, as: UTF8.self))
     }
 }

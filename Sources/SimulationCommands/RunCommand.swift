@@ -7,9 +7,6 @@ struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Run one seed or schedule, and tell what became of it.")
 
-    /// What is said of a schedule whose failure happens.
-    static let showsIt = "shows the failure that the schedule is of"
-
     @OptionGroup var which: RunOptions
 
     @Flag(help: "Tell every event, one a line.")
@@ -59,7 +56,7 @@ struct RunCommand: ParsableCommand {
         if !json, let schedule, let expected = schedule.fingerprint {
             let found = report.violation?.fingerprint
             if found == expected {
-                Program.say(RunCommand.showsIt)
+                Program.say("shows the failure that the schedule is of")
             } else {
                 Program.say("the schedule is of another failure, which does not happen here: \(expected)")
             }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import ClusterSimulation
 import Foundation
 
 struct ScoreCommand: ParsableCommand {
@@ -99,13 +100,13 @@ struct ScoreCommand: ParsableCommand {
                 try mistake.check(in: tree.tree)
                 applying.append(mistake)
             } catch {
-                say("\(error)")
+                Program.complain("\(error)")
                 stale.append(mistake.name)
             }
         }
         if each || applying.isEmpty { return ([], stale) }
         let planted = try PlantedTogether(applying) { try tree.read($0) }
-        for mistake in planted.alone { say("\(mistake.name) needs a build of its own") }
+        for mistake in planted.alone { Program.complain("\(mistake.name) needs a build of its own") }
         for (file, text) in planted.texts { try tree.write(text, to: file) }
         do { try tree.build() } catch { throw SimError("all mistakes together: \(error)") }
         if onlyBuild {
@@ -115,12 +116,10 @@ struct ScoreCommand: ParsableCommand {
     }
 
     private func record(_ mistake: PlantedMistake, _ binary: URL, isSwitched: Bool, _ score: inout Score) throws {
-        let simulator = Simulator(
-            binary: binary, switchedOn: isSwitched ? mistake.name : nil, jobs: jobs,
-            kind: kind)
+        let simulator = Simulator(binary, planted: isSwitched ? mistake.name : nil)
         let result = try measure(mistake, simulator)
         score.results.append(result)
-        say(result.row)
+        Program.complain(result.row)
         if let json { try Program.write(Program.json(score), to: json) }
     }
 
@@ -129,58 +128,33 @@ struct ScoreCommand: ParsableCommand {
             rule: mistake.name, bug: mistake.bug, title: mistake.title, masked: mistake.masked, seedsPerRange: seeds)
         for range in 0..<ranges {
             let first = 1 + range * seeds
-            let found = try simulator.sweep(first...first + seeds - 1)
+            let found = try simulator.sweep(first...first + seeds - 1, kind, jobs: jobs)
             let seed = found.redSeeds.first
             result.seedsToRed.append(seed.map { $0 - first + 1 })
             result.coreSeconds += found.coreSeconds
             guard let seed, result.shows.isEmpty else { continue }
-            result.shows = try simulator.shows(seed) ?? "a machine stops"
+            result.shows = try simulator.shows(kind.name(seed)) ?? "a machine stops"
         }
         return result
     }
-
-    private func say(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 }
 
-/// A build of the simulator with mistakes in it.
-private struct Simulator {
-    var binary: URL
-    /// The one that is on; nil where the build has only one.
-    var switchedOn: String?
-    var jobs: Int
-    var kind: KindOptions
-
-    func sweep(_ seeds: ClosedRange<UInt64>) throws -> SweepResult {
+extension Simulator {
+    fileprivate func sweep(_ seeds: ClosedRange<UInt64>, _ kind: KindOptions, jobs: Int) throws -> SweepResult {
         // The workers go on for a moment after the first red one: the least of the red seeds counts.
-        let said = try output(
+        let said = try process(
             ["sweep", "--seeds", "\(seeds.lowerBound)..\(seeds.upperBound)", "--until-red", "--json", "--jobs", "\(jobs)"]
-                + kind.words)
+                + kind.words
+        ).finish(complaints: .dropped).output
         do { return try JSONDecoder().decode(SweepResult.self, from: said) } catch {
             throw SimError("the sweep said \(String(decoding: said.prefix(500), as: UTF8.self))")
         }
     }
 
     /// The broken invariant; nil where the run ends its process.
-    func shows(_ seed: UInt64) throws -> String? {
-        let said = try output(["run", "--seed", "\(seed)", "--json"] + kind.words)
+    fileprivate func shows(_ name: RunName) throws -> String? {
+        let said = try process(["run"] + name.words + ["--json"]).finish(complaints: .dropped).output
         return (try? JSONDecoder().decode(ReportDocument.self, from: said))?.invariant
-    }
-
-    private func output(_ words: [String]) throws -> Data {
-        let process = Process()
-        process.executableURL = binary
-        process.arguments = words
-        var environment = ProcessInfo.processInfo.environment
-        environment["SWIFT_BACKTRACE"] = "enable=no"
-        environment[PlantedTogether.variable] = switchedOn
-        process.environment = environment
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let said = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return said
     }
 }
 

@@ -38,12 +38,18 @@ struct RunOptions: ParsableArguments {
     var name: RunName? { seed.map { kind.name($0) } }
 
     func loadSchedule() throws -> ClusterSchedule? {
-        guard let schedule else { return nil }
+        try schedule.map { try ClusterSchedule(file: $0) }
+    }
+}
+
+extension ClusterSchedule {
+    /// - Throws: `SimError` where there is no such file, or it is not understood.
+    init(file: String) throws {
         let text: String
-        do { text = try String(contentsOf: URL(filePath: schedule), encoding: .utf8) } catch {
-            throw SimError("\(schedule): cannot be read: \(error.localizedDescription)")
+        do { text = try String(contentsOf: URL(filePath: file), encoding: .utf8) } catch {
+            throw SimError("\(file): cannot be read: \(error.localizedDescription)")
         }
-        do { return try ClusterSchedule(text: text) } catch { throw SimError("\(schedule): \(error)") }
+        do { try self.init(text: text) } catch { throw SimError("\(file): \(error)") }
     }
 }
 
@@ -119,6 +125,9 @@ enum Program {
     static let url = URL(filePath: "/proc/self/exe")
 
     static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+    /// To standard error: for who watches, not for what reads the output.
+    static func complain(_ line: String) { FileHandle.standardError.write(Data((line + "\n").utf8)) }
 
     static func json(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()

@@ -32,7 +32,7 @@ final class Sweep: @unchecked Sendable {
         self.jobs = jobs
         self.untilRed = untilRed
         self.isQuiet = isQuiet
-        arguments = Program.words + ["worker"] + kind.words + extra
+        arguments = ["worker"] + kind.words + extra
         total = seeds.count
         let size = UInt64(max(10, min(250, seeds.count / (jobs * 4))))
         parts = stride(from: seeds.lowerBound, through: seeds.upperBound, by: UInt64.Stride(size)).map {
@@ -72,11 +72,7 @@ final class Sweep: @unchecked Sendable {
     }
 
     private func work(_ part: ClosedRange<UInt64>) {
-        let process = Process()
-        process.executableURL = Program.url
-        process.arguments = arguments + ["--seeds", "\(part.lowerBound)..\(part.upperBound)"]
-        // A machine that stops says so in one line; a backtrace would take seconds for each.
-        process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { _, new in new }
+        let process = Simulator.this.process(arguments + ["--seeds", "\(part.lowerBound)..\(part.upperBound)"])
         let output = Pipe()
         let errors = Pipe()
         process.standardOutput = output

@@ -1,0 +1,76 @@
+import ClusterSimulation
+import Foundation
+import Simulation
+import TestSupport
+import Testing
+
+@testable import SimulationCommands
+
+/// What is made of a simulator that runs as a process: here a script that says or does what one would.
+@Suite struct SimulatorTests {
+    private let folder = TemporaryFolder("simulator")
+
+    private static let expected = "something holds: process # does not"
+    private static let mistake = "a-rule"
+
+    /// - Parameter script: `sh`; `red` and `green` are files with the reports of such runs.
+    @discardableResult
+    private func simulator(_ script: String, at path: String? = nil) throws -> URL {
+        var report = ReportDocument(RunReport.of(RunName(3, profile: .small)))
+        try Data(Program.json(report).utf8).write(to: URL(filePath: folder.file("green")))
+        report.fingerprint = SimulatorTests.expected
+        try Data(Program.json(report).utf8).write(to: URL(filePath: folder.file("red")))
+        let file = URL(filePath: path ?? folder.file("sim"))
+        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data("#!/bin/sh\ncd \(folder.path)\n\(script)\n".utf8).write(to: file)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+        return file
+    }
+
+    // MARK: Regressions
+
+    /// What `sim regressions` says of a schedule that shows `fingerprint`.
+    private func judge(_ script: String, shows fingerprint: String? = expected) throws -> (isRight: Bool, text: String) {
+        let rule = folder.file("\(SimulatorTests.mistake).rule")
+        try Data("bug: found\ntitle: t\nfile: f\n<<<<\na\n====\nb\n>>>>\n".utf8).write(to: URL(filePath: rule))
+        var schedule = ClusterSchedule(seed: 1, plan: ClusterPlan())
+        schedule.fingerprint = fingerprint
+        let file = URL(filePath: folder.file("a.schedule"))
+        try Data(schedule.description.utf8).write(to: file)
+        let tree = PlantedTree(root: URL(filePath: folder.path), work: URL(filePath: folder.file("work")))
+        try simulator(script, at: tree.binary.path)
+        return try RegressionsCommand.parse([]).judge(PlantedMistake(file: URL(filePath: rule)), file, tree)
+    }
+
+    private static let isOn = "[ \"$AVIARY_PLANTED\" = \(mistake) ]"
+    private static let dies = "{ echo 'Nodes/Some.swift:12: Precondition failed: odd' >&2; kill -TRAP $$; }"
+
+    @Test func aScheduleIsRedWithItsMistakeAndGreenWithout() throws {
+        let right = try judge("if \(Self.isOn); then cat red; exit 1; fi; cat green")
+        #expect(right.isRight, "\(right.text)")
+        let unseen = try judge("cat green")
+        #expect(!unseen.isRight && unseen.text == "NOT SEEN")
+        let another = try judge("if \(Self.isOn); then cat red; exit 1; fi; cat green", shows: "something else: breaks")
+        #expect(!another.isRight && another.text.contains("ANOTHER FAILURE"), "\(another.text)")
+        let always = try judge("cat red; exit 1")
+        #expect(!always.isRight && always.text.hasPrefix("RED WITHOUT IT, TOO"), "\(always.text)")
+        #expect(try !judge("cat green", shows: nil).isRight)
+    }
+
+    @Test func theFailureMayEndTheProcess() throws {
+        let shown = "a machine stopped: # Precondition failed: odd"
+        let right = try judge("if \(Self.isOn); then \(Self.dies); fi; cat green", shows: shown)
+        #expect(right.isRight, "\(right.text)")
+        // A release build does not say where.
+        for (script, schedule) in [
+            ("kill -TRAP $$", shown), (Self.dies, "a machine stopped: the process died"),
+        ] {
+            #expect(try judge("if \(Self.isOn); then \(script); fi; cat green", shows: schedule).isRight)
+        }
+        for other in ["a machine stopped: # elsewhere", Self.expected] {
+            #expect(try !judge("if \(Self.isOn); then \(Self.dies); fi; cat green", shows: other).isRight)
+        }
+        let always = try judge(Self.dies, shows: shown)
+        #expect(!always.isRight && always.text.hasPrefix("RED WITHOUT IT, TOO"), "\(always.text)")
+    }
+}
