@@ -51,6 +51,8 @@ struct ShrinkCommand: ParsableCommand {
         let smallest = shrinker.shrink()
         if let save { try Program.write(smallest.description, to: save) }
         if isDeadly {
+            // Nobody is left to tell its story.
+            if html != nil { Program.complain("there is no page of it: the run ends its process") }
             Program.say(smallest.description)
             return
         }

@@ -50,43 +50,58 @@ struct SweepCommand: ParsableCommand {
         guard let part = shard.map({ $0.part(of: seeds.seeds) }) ?? seeds.seeds else {
             throw SimError("there are fewer seeds than shards")
         }
+        // A folder that cannot be written to is said at once, not after hours.
+        let folder = try save.map { try SavedFailures(folder: $0) }
         let sweep = Sweep(
             seeds: part, jobs: jobs, kind: kind, untilRed: untilRed,
             extra: (twice ? ["--twice"] : []) + (hashes ? ["--hashes"] : []), isQuiet: json
         )
         let result = sweep.run()
         if json { Program.say(Program.json(result)) } else { print(result.text) }
-        if let save { try shrink(result.redSeeds.prefix(Self.mostShrunk), into: save) }
+        try folder?.save(result, kind) { Program.complain($0) }
         if !result.isGreen { throw ExitCode(1) }
         if gate, !result.summary.neverReached.isEmpty {
-            FileHandle.standardError.write(
-                Data("never reached: \(result.summary.neverReached.joined(separator: ", "))\n".utf8))
+            Program.complain("never reached: \(result.summary.neverReached.joined(separator: ", "))")
             throw ExitCode(1)
         }
     }
+}
 
+/// A folder in which the failures of a sweep are kept: their schedules, shrunk, and their stories as pages.
+struct SavedFailures {
     /// What else is red is likely to be of the same kind, and shrinking takes its time.
-    private static let mostShrunk = 5
+    static let most = 5
 
-    private func shrink(_ seeds: some Collection<UInt64>, into folder: String) throws {
-        guard !seeds.isEmpty else { return }
-        let folder = URL(filePath: folder, directoryHint: .isDirectory)
-        do { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) } catch {
-            throw SimError("\(folder.path): cannot be made: \(error.localizedDescription)")
+    private let folder: URL
+
+    /// - Throws: `SimError` where nothing can be written there.
+    init(folder: String) throws {
+        self.folder = URL(filePath: folder, directoryHint: .isDirectory)
+        do { try FileManager.default.createDirectory(at: self.folder, withIntermediateDirectories: true) } catch {
+            throw SimError("\(folder): cannot be made: \(error.localizedDescription)")
         }
-        for seed in seeds {
-            let file = folder.appending(path: "seed-\(seed).schedule").path
-            let process = Process()
-            process.executableURL = Program.url
-            process.arguments =
-                Program.words + ["shrink"] + kind.name(seed).words
-                + ["--save", file, "--html", folder.appending(path: "seed-\(seed).html").path]
-            process.standardOutput = FileHandle.nullDevice
-            try process.run()
-            process.waitUntilExit()
-            let isSaved = process.terminationStatus == 0
-            FileHandle.standardError.write(
-                Data("seed \(seed): \(isSaved ? "shrunk, in \(file)" : "could not be shrunk")\n".utf8))
+        guard FileManager.default.isWritableFile(atPath: self.folder.path) else {
+            throw SimError("\(folder): cannot be written to")
+        }
+    }
+
+    func save(
+        _ result: SweepResult, _ kind: KindOptions, by simulator: Simulator = .this, told: (_ line: String) -> Void
+    ) throws {
+        for seed in result.redSeeds.prefix(SavedFailures.most) {
+            let isDeath = result.deaths.contains { $0.seed == seed }
+            let schedule = folder.appending(path: "seed-\(seed).schedule").path
+            let page = folder.appending(path: "seed-\(seed).html").path
+            // What tells a story must be alive at its end.
+            let files = ["--save", schedule] + (isDeath ? [] : ["--html", page])
+            let end = try simulator.process(["shrink"] + kind.name(seed).words + files).finish(complaints: .shown)
+            if end.code != 0 {
+                told("seed \(seed): could not be shrunk")
+            } else if isDeath {
+                told("seed \(seed): shrunk, in \(schedule); there is no page of it, as the run ends its process")
+            } else {
+                told("seed \(seed): shrunk, in \(schedule), and its story in \(page)")
+            }
         }
     }
 }

@@ -73,4 +73,37 @@ import Testing
         let always = try judge(Self.dies, shows: shown)
         #expect(!always.isRight && always.text.hasPrefix("RED WITHOUT IT, TOO"), "\(always.text)")
     }
+
+    // MARK: What a sweep saves
+
+    private func saved(_ result: SweepResult, _ script: String) throws -> [String] {
+        var lines: [String] = []
+        let simulator = Simulator(try simulator("echo \"$@\" >>asked\n\(script)"), planted: nil)
+        try SavedFailures(folder: folder.file("saved"))
+            .save(result, try KindOptions.parse([]), by: simulator) { lines.append($0) }
+        return lines
+    }
+
+    @Test func aSweepSaysWhatItSavesAndWhatNot() throws {
+        var result = SweepResult()
+        result.summary.addFailure(4)
+        result.deaths = [.init(seed: 7, text: "odd")]
+        let lines = try saved(result, "")
+        #expect(lines.count == 2)
+        #expect(lines[0].contains("seed-4.schedule") && lines[0].contains("seed-4.html"), "\(lines)")
+        #expect(lines[1].contains("seed-7.schedule") && lines[1].contains("there is no page of it"), "\(lines)")
+        let asked = try String(contentsOfFile: folder.file("asked"), encoding: .utf8).split(separator: "\n")
+        #expect(asked.map { $0.hasPrefix("shrink --seed ") } == [true, true])
+        #expect(asked[0].contains("--html") && !asked[1].contains("--html"), "\(asked)")
+        #expect(try saved(result, "exit 2") == ["seed 4: could not be shrunk", "seed 7: could not be shrunk"])
+    }
+
+    @Test func aSweepWhoseFolderCannotBeMadeDoesNotBegin() throws {
+        let file = folder.file("file")
+        try Data().write(to: URL(filePath: file))
+        let sweep = try SweepCommand.parse(["--seeds", "1..1000000000", "--save", file + "/folder"])
+        let error = #expect(throws: SimError.self) { try sweep.run() }
+        #expect(error?.description.hasPrefix(file + "/folder: cannot be made: ") == true, "\(error?.description ?? "")")
+        #expect(throws: SimError.self) { try SavedFailures(folder: "/proc/folder") }
+    }
 }
