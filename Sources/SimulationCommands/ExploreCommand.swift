@@ -44,13 +44,60 @@ struct ExplorationOptions: ParsableArguments {
     }
 }
 
-private func check(_ counts: [(name: String, count: Int, range: ClosedRange<Int>)]) throws {
-    for (name, count, range) in counts where !range.contains(count) {
-        throw ValidationError("--\(name) is \(count), and must be from \(range.lowerBound) to \(range.upperBound)")
+/// An option that says how much of something there is.
+struct Count<Options> {
+    var name: String
+    var value: Int
+    var range: ClosedRange<Int>
+    /// What it sets.
+    var option: WritableKeyPath<Options, Int>
+
+    init(
+        _ name: String, _ value: Int, _ option: WritableKeyPath<Options, Int>, in range: ClosedRange<Int> = 0...100
+    ) {
+        self.name = name
+        self.value = value
+        self.range = range
+        self.option = option
     }
 }
 
-struct ExploreRegistration: ParsableCommand {
+/// The exploration of one system: its options, and the walk.
+protocol ExplorationCommand: ParsableCommand {
+    associatedtype Options
+    /// What is not counted is in here already.
+    var options: Options { get }
+    var counts: [Count<Options>] { get }
+    func explore(_ options: Options) throws
+}
+
+extension ExplorationCommand {
+    func validate() throws {
+        for count in counts where !count.range.contains(count.value) {
+            throw ValidationError(
+                "--\(count.name) is \(count.value), and must be from \(count.range.lowerBound) to \(count.range.upperBound)")
+        }
+    }
+
+    var counted: Options {
+        var options = options
+        for count in counts { options[keyPath: count.option] = count.value }
+        return options
+    }
+
+    func run() throws { try explore(counted) }
+}
+
+/// How ZooKeeper answers where it need not be prompt.
+struct ZooKeeperOptions: ParsableArguments {
+    @Flag(help: "Reads may show the past.")
+    var lags = false
+
+    @Flag(help: "Answers arrive apart from the execution of what they answer.")
+    var apart = false
+}
+
+struct ExploreRegistration: ExplorationCommand {
     static let configuration = CommandConfiguration(
         commandName: "registration", abstract: "Nodes that take their numbers in a group.")
 
@@ -63,34 +110,31 @@ struct ExploreRegistration: ParsableCommand {
     @Option(help: "How many sessions expire.")
     var expiries = RegistrationSystem.Options().expiries
 
-    @Flag(help: "Reads may show the past.")
-    var lags = false
-
-    @Flag(help: "Answers arrive apart from the execution of what they answer.")
-    var apart = false
+    @OptionGroup var zooKeeper: ZooKeeperOptions
 
     @Flag(help: "The persistent nodes are still to be made.")
     var fresh = false
 
     @OptionGroup var limits: ExplorationOptions
 
-    func validate() throws {
-        try check([("nodes", nodes, 1...8), ("losses", losses, 0...100), ("expiries", expiries, 0...100)])
+    var counts: [Count<RegistrationSystem.Options>] {
+        [Count("nodes", nodes, \.nodes, in: 1...8), Count("losses", losses, \.losses), Count("expiries", expiries, \.expiries)]
     }
 
-    func run() throws {
+    var options: RegistrationSystem.Options {
         var options = RegistrationSystem.Options()
-        options.nodes = nodes
-        options.losses = losses
-        options.expiries = expiries
-        options.lags = lags
-        options.answersAtOnce = !apart
+        options.lags = zooKeeper.lags
+        options.answersAtOnce = !zooKeeper.apart
         options.isPrepared = !fresh
+        return options
+    }
+
+    func explore(_ options: RegistrationSystem.Options) throws {
         try limits.explore(RegistrationSystem(options), RegistrationSystem.landmarks)
     }
 }
 
-struct ExploreElection: ParsableCommand {
+struct ExploreElection: ExplorationCommand {
     static let configuration = CommandConfiguration(
         commandName: "election", abstract: "Servers, of which one is master and replaces a group's primary.")
 
@@ -109,35 +153,29 @@ struct ExploreElection: ParsableCommand {
     @Option(help: "How often the group loses its primary.")
     var events = ElectionSystem.Options().events
 
-    @Flag(help: "Reads may show the past.")
-    var lags = false
-
-    @Flag(help: "Answers arrive apart from the execution of what they answer.")
-    var apart = false
-
+    @OptionGroup var zooKeeper: ZooKeeperOptions
     @OptionGroup var limits: ExplorationOptions
 
-    func validate() throws {
-        try check([
-            ("servers", servers, 1...8), ("losses", losses, 0...100), ("expiries", expiries, 0...100),
-            ("restarts", restarts, 0...100), ("events", events, 0...100),
-        ])
+    var counts: [Count<ElectionSystem.Options>] {
+        [
+            Count("servers", servers, \.servers, in: 1...8), Count("losses", losses, \.losses),
+            Count("expiries", expiries, \.expiries), Count("restarts", restarts, \.restarts), Count("events", events, \.events),
+        ]
     }
 
-    func run() throws {
+    var options: ElectionSystem.Options {
         var options = ElectionSystem.Options()
-        options.servers = servers
-        options.losses = losses
-        options.expiries = expiries
-        options.restarts = restarts
-        options.events = events
-        options.lags = lags
-        options.answersAtOnce = !apart
+        options.lags = zooKeeper.lags
+        options.answersAtOnce = !zooKeeper.apart
+        return options
+    }
+
+    func explore(_ options: ElectionSystem.Options) throws {
         try limits.explore(ElectionSystem(options), ElectionSystem.landmarks)
     }
 }
 
-struct ExploreGroup: ParsableCommand {
+struct ExploreGroup: ExplorationCommand {
     static let configuration = CommandConfiguration(
         commandName: "group", abstract: "A group of two stores, and one write.")
 
@@ -158,25 +196,21 @@ struct ExploreGroup: ParsableCommand {
 
     @OptionGroup var limits: ExplorationOptions
 
-    func validate() throws {
-        try check([
-            ("crashes", crashes, 0...100), ("breaks", breaks, 0...100), ("expiries", expiries, 0...100),
-            ("losses", losses, 0...100), ("ticks", ticks, 0...100),
-        ])
+    var options: GroupSystem.Options { .init() }
+
+    var counts: [Count<GroupSystem.Options>] {
+        [
+            Count("crashes", crashes, \.crashes), Count("breaks", breaks, \.breaks), Count("expiries", expiries, \.expiries),
+            Count("losses", losses, \.losses), Count("ticks", ticks, \.ticks),
+        ]
     }
 
-    func run() throws {
-        var options = GroupSystem.Options()
-        options.crashes = crashes
-        options.breaks = breaks
-        options.expiries = expiries
-        options.losses = losses
-        options.ticks = ticks
+    func explore(_ options: GroupSystem.Options) throws {
         try limits.explore(GroupSystem(options), GroupSystem.landmarks)
     }
 }
 
-struct ExploreStorage: ParsableCommand {
+struct ExploreStorage: ExplorationCommand {
     static let configuration = CommandConfiguration(
         commandName: "storage", abstract: "A store that appends, truncates and is closed, and its disk.")
 
@@ -197,20 +231,17 @@ struct ExploreStorage: ParsableCommand {
 
     @OptionGroup var limits: ExplorationOptions
 
-    func validate() throws {
-        try check([
-            ("crashes", crashes, 0...100), ("appends", appends, 0...100), ("truncations", truncations, 0...100),
-            ("closes", closes, 0...100), ("unit", unit, 1...1_048_576),
-        ])
+    var options: StorageSystem.Options { .init() }
+
+    var counts: [Count<StorageSystem.Options>] {
+        [
+            Count("crashes", crashes, \.crashes), Count("appends", appends, \.appends),
+            Count("truncations", truncations, \.truncations), Count("closes", closes, \.closes),
+            Count("unit", unit, \.unit, in: 1...1_048_576),
+        ]
     }
 
-    func run() throws {
-        var options = StorageSystem.Options()
-        options.crashes = crashes
-        options.appends = appends
-        options.truncations = truncations
-        options.closes = closes
-        options.unit = unit
+    func explore(_ options: StorageSystem.Options) throws {
         try limits.explore(StorageSystem(options), StorageSystem.landmarks)
     }
 }
