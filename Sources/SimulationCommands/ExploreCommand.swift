@@ -29,12 +29,12 @@ struct ExplorationOptions: ParsableArguments {
     }
 
     /// - Throws: exit code 1 where something is broken.
-    func explore<System: Explorable>(_ system: System, _ landmarks: [String]) throws {
+    func explore<System: Explorable>(_ system: System) throws {
         let start = ContinuousClock.now
         let found = Explorer.explore(
             system, limits: ExplorationLimits(depth: depth ?? .max, states: states ?? .max))
         Program.say(found.summary)
-        for (index, landmark) in landmarks.enumerated() {
+        for (index, landmark) in System.landmarks.enumerated() {
             let isReached = found.reached & 1 << UInt64(index) != 0
             Program.say("\(isReached ? "    reached:" : "NOT reached:") \(landmark)")
         }
@@ -43,6 +43,17 @@ struct ExplorationOptions: ParsableArguments {
         if found.finding != nil { throw ExitCode(1) }
     }
 }
+
+/// A system that options make.
+protocol CommandedSystem: Explorable {
+    associatedtype Options
+    init(_ options: Options)
+}
+
+extension RegistrationSystem: CommandedSystem {}
+extension ElectionSystem: CommandedSystem {}
+extension GroupSystem: CommandedSystem {}
+extension StorageSystem: CommandedSystem {}
 
 /// An option that says how much of something there is.
 struct Count<Options> {
@@ -64,11 +75,11 @@ struct Count<Options> {
 
 /// The exploration of one system: its options, and the walk.
 protocol ExplorationCommand: ParsableCommand {
-    associatedtype Options
+    associatedtype System: CommandedSystem
     /// What is not counted is in here already.
-    var options: Options { get }
-    var counts: [Count<Options>] { get }
-    func explore(_ options: Options) throws
+    var options: System.Options { get }
+    var counts: [Count<System.Options>] { get }
+    var limits: ExplorationOptions { get }
 }
 
 extension ExplorationCommand {
@@ -79,13 +90,13 @@ extension ExplorationCommand {
         }
     }
 
-    var counted: Options {
+    var counted: System.Options {
         var options = options
         for count in counts { options[keyPath: count.option] = count.value }
         return options
     }
 
-    func run() throws { try explore(counted) }
+    func run() throws { try limits.explore(System(counted)) }
 }
 
 /// How ZooKeeper answers where it need not be prompt.
@@ -98,17 +109,19 @@ struct ZooKeeperOptions: ParsableArguments {
 }
 
 struct ExploreRegistration: ExplorationCommand {
+    typealias System = RegistrationSystem
+
     static let configuration = CommandConfiguration(
         commandName: "registration", abstract: "Nodes that take their numbers in a group.")
 
     @Option(help: "How many nodes.")
-    var nodes = RegistrationSystem.Options().nodes
+    var nodes = System.Options().nodes
 
     @Option(help: "How often a connection breaks.")
-    var losses = RegistrationSystem.Options().losses
+    var losses = System.Options().losses
 
     @Option(help: "How many sessions expire.")
-    var expiries = RegistrationSystem.Options().expiries
+    var expiries = System.Options().expiries
 
     @OptionGroup var zooKeeper: ZooKeeperOptions
 
@@ -117,131 +130,121 @@ struct ExploreRegistration: ExplorationCommand {
 
     @OptionGroup var limits: ExplorationOptions
 
-    var counts: [Count<RegistrationSystem.Options>] {
+    var counts: [Count<System.Options>] {
         [Count("nodes", nodes, \.nodes, in: 1...8), Count("losses", losses, \.losses), Count("expiries", expiries, \.expiries)]
     }
 
-    var options: RegistrationSystem.Options {
-        var options = RegistrationSystem.Options()
+    var options: System.Options {
+        var options = System.Options()
         options.lags = zooKeeper.lags
         options.answersAtOnce = !zooKeeper.apart
         options.isPrepared = !fresh
         return options
     }
-
-    func explore(_ options: RegistrationSystem.Options) throws {
-        try limits.explore(RegistrationSystem(options), RegistrationSystem.landmarks)
-    }
 }
 
 struct ExploreElection: ExplorationCommand {
+    typealias System = ElectionSystem
+
     static let configuration = CommandConfiguration(
         commandName: "election", abstract: "Servers, of which one is master and replaces a group's primary.")
 
     @Option(help: "How many servers.")
-    var servers = ElectionSystem.Options().servers
+    var servers = System.Options().servers
 
     @Option(help: "How often a connection breaks.")
-    var losses = ElectionSystem.Options().losses
+    var losses = System.Options().losses
 
     @Option(help: "How many sessions expire.")
-    var expiries = ElectionSystem.Options().expiries
+    var expiries = System.Options().expiries
 
     @Option(help: "How many servers die and start again.")
-    var restarts = ElectionSystem.Options().restarts
+    var restarts = System.Options().restarts
 
     @Option(help: "How often the group loses its primary.")
-    var events = ElectionSystem.Options().events
+    var events = System.Options().events
 
     @OptionGroup var zooKeeper: ZooKeeperOptions
     @OptionGroup var limits: ExplorationOptions
 
-    var counts: [Count<ElectionSystem.Options>] {
+    var counts: [Count<System.Options>] {
         [
             Count("servers", servers, \.servers, in: 1...8), Count("losses", losses, \.losses),
             Count("expiries", expiries, \.expiries), Count("restarts", restarts, \.restarts), Count("events", events, \.events),
         ]
     }
 
-    var options: ElectionSystem.Options {
-        var options = ElectionSystem.Options()
+    var options: System.Options {
+        var options = System.Options()
         options.lags = zooKeeper.lags
         options.answersAtOnce = !zooKeeper.apart
         return options
     }
-
-    func explore(_ options: ElectionSystem.Options) throws {
-        try limits.explore(ElectionSystem(options), ElectionSystem.landmarks)
-    }
 }
 
 struct ExploreGroup: ExplorationCommand {
+    typealias System = GroupSystem
+
     static let configuration = CommandConfiguration(
         commandName: "group", abstract: "A group of two stores, and one write.")
 
     @Option(help: "How many stores die and start again.")
-    var crashes = GroupSystem.Options().crashes
+    var crashes = System.Options().crashes
 
     @Option(help: "How often a direction between the stores loses what is under way.")
-    var breaks = GroupSystem.Options().breaks
+    var breaks = System.Options().breaks
 
     @Option(help: "How many sessions expire.")
-    var expiries = GroupSystem.Options().expiries
+    var expiries = System.Options().expiries
 
     @Option(help: "How often a connection to ZooKeeper breaks.")
-    var losses = GroupSystem.Options().losses
+    var losses = System.Options().losses
 
     @Option(help: "How often time may move on.")
-    var ticks = GroupSystem.Options().ticks
+    var ticks = System.Options().ticks
 
     @OptionGroup var limits: ExplorationOptions
 
-    var options: GroupSystem.Options { .init() }
+    var options: System.Options { .init() }
 
-    var counts: [Count<GroupSystem.Options>] {
+    var counts: [Count<System.Options>] {
         [
             Count("crashes", crashes, \.crashes), Count("breaks", breaks, \.breaks), Count("expiries", expiries, \.expiries),
             Count("losses", losses, \.losses), Count("ticks", ticks, \.ticks),
         ]
     }
-
-    func explore(_ options: GroupSystem.Options) throws {
-        try limits.explore(GroupSystem(options), GroupSystem.landmarks)
-    }
 }
 
 struct ExploreStorage: ExplorationCommand {
+    typealias System = StorageSystem
+
     static let configuration = CommandConfiguration(
         commandName: "storage", abstract: "A store that appends, truncates and is closed, and its disk.")
 
     @Option(help: "How often the power fails.")
-    var crashes = StorageSystem.Options().crashes
+    var crashes = System.Options().crashes
 
     @Option(help: "How many entries are appended.")
-    var appends = StorageSystem.Options().appends
+    var appends = System.Options().appends
 
     @Option(help: "How often the log is truncated.")
-    var truncations = StorageSystem.Options().truncations
+    var truncations = System.Options().truncations
 
     @Option(help: "How often the store is closed.")
-    var closes = StorageSystem.Options().closes
+    var closes = System.Options().closes
 
     @Option(help: "What a crash keeps or loses as one, in bytes.")
-    var unit = StorageSystem.Options().unit
+    var unit = System.Options().unit
 
     @OptionGroup var limits: ExplorationOptions
 
-    var options: StorageSystem.Options { .init() }
+    var options: System.Options { .init() }
 
-    var counts: [Count<StorageSystem.Options>] {
+    var counts: [Count<System.Options>] {
         [
             Count("crashes", crashes, \.crashes), Count("appends", appends, \.appends),
             Count("truncations", truncations, \.truncations), Count("closes", closes, \.closes),
             Count("unit", unit, \.unit, in: 1...1_048_576),
         ]
-    }
-
-    func explore(_ options: StorageSystem.Options) throws {
-        try limits.explore(StorageSystem(options), StorageSystem.landmarks)
     }
 }
