@@ -127,7 +127,7 @@ let package = Package(
         ),
 
         // Tests. One test target for each target that decides something; `IntegrationTests` runs real processes on a real ZooKeeper.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swift6),
+        .target(name: "TestSupport", dependencies: ["Wire"], path: "Tests/TestSupport", swiftSettings: swift6),
         .testTarget(name: "PurityTests", swiftSettings: swift6),
         .testTarget(name: "MachineTests", dependencies: ["Machine", "Wire"], swiftSettings: swift6),
         .testTarget(name: "PlacementTests", dependencies: ["Placement"], swiftSettings: swift6),

@@ -448,75 +448,46 @@ public nonisolated struct Aviary_Internal_V1_Forward: Sendable {
 
   public var request: Aviary_Internal_V1_Forward.OneOf_Request? = nil
 
-  public var put: Aviary_Internal_V1_Forward.Put {
+  public var put: Aviary_V1_PutRequest {
     get {
       if case .put(let v)? = request {return v}
-      return Aviary_Internal_V1_Forward.Put()
+      return Aviary_V1_PutRequest()
     }
     set {request = .put(newValue)}
   }
 
-  public var get: Aviary_Internal_V1_Forward.Get {
+  public var get: Aviary_V1_GetRequest {
     get {
       if case .get(let v)? = request {return v}
-      return Aviary_Internal_V1_Forward.Get()
+      return Aviary_V1_GetRequest()
     }
     set {request = .get(newValue)}
   }
 
-  public var delete: Aviary_Internal_V1_Forward.Delete {
+  public var delete: Aviary_V1_DeleteRequest {
     get {
       if case .delete(let v)? = request {return v}
-      return Aviary_Internal_V1_Forward.Delete()
+      return Aviary_V1_DeleteRequest()
     }
     set {request = .delete(newValue)}
+  }
+
+  public var openSession: Aviary_V1_OpenSessionRequest {
+    get {
+      if case .openSession(let v)? = request {return v}
+      return Aviary_V1_OpenSessionRequest()
+    }
+    set {request = .openSession(newValue)}
   }
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Request: Equatable, Sendable {
-    case put(Aviary_Internal_V1_Forward.Put)
-    case get(Aviary_Internal_V1_Forward.Get)
-    case delete(Aviary_Internal_V1_Forward.Delete)
+    case put(Aviary_V1_PutRequest)
+    case get(Aviary_V1_GetRequest)
+    case delete(Aviary_V1_DeleteRequest)
+    case openSession(Aviary_V1_OpenSessionRequest)
 
-  }
-
-  public nonisolated struct Put: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var key: Data = Data()
-
-    public var value: Data = Data()
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
-  }
-
-  public nonisolated struct Get: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var key: Data = Data()
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
-  }
-
-  public nonisolated struct Delete: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var key: Data = Data()
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
   }
 
   public init() {}
@@ -531,28 +502,28 @@ public nonisolated struct Aviary_Internal_V1_ForwardReply: Sendable {
 
   public var reply: Aviary_Internal_V1_ForwardReply.OneOf_Reply? = nil
 
-  public var done: Aviary_Internal_V1_ForwardReply.Done {
+  public var put: Aviary_V1_PutResponse {
     get {
-      if case .done(let v)? = reply {return v}
-      return Aviary_Internal_V1_ForwardReply.Done()
+      if case .put(let v)? = reply {return v}
+      return Aviary_V1_PutResponse()
     }
-    set {reply = .done(newValue)}
+    set {reply = .put(newValue)}
   }
 
-  public var value: Aviary_Internal_V1_ForwardReply.Value {
+  public var get: Aviary_V1_GetResponse {
     get {
-      if case .value(let v)? = reply {return v}
-      return Aviary_Internal_V1_ForwardReply.Value()
+      if case .get(let v)? = reply {return v}
+      return Aviary_V1_GetResponse()
     }
-    set {reply = .value(newValue)}
+    set {reply = .get(newValue)}
   }
 
-  public var deleted: Aviary_Internal_V1_ForwardReply.Deleted {
+  public var delete: Aviary_V1_DeleteResponse {
     get {
-      if case .deleted(let v)? = reply {return v}
-      return Aviary_Internal_V1_ForwardReply.Deleted()
+      if case .delete(let v)? = reply {return v}
+      return Aviary_V1_DeleteResponse()
     }
-    set {reply = .deleted(newValue)}
+    set {reply = .delete(newValue)}
   }
 
   public var failed: Aviary_Internal_V1_ForwardReply.Failed {
@@ -563,50 +534,23 @@ public nonisolated struct Aviary_Internal_V1_ForwardReply: Sendable {
     set {reply = .failed(newValue)}
   }
 
+  public var openSession: Aviary_V1_OpenSessionResponse {
+    get {
+      if case .openSession(let v)? = reply {return v}
+      return Aviary_V1_OpenSessionResponse()
+    }
+    set {reply = .openSession(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Reply: Equatable, Sendable {
-    case done(Aviary_Internal_V1_ForwardReply.Done)
-    case value(Aviary_Internal_V1_ForwardReply.Value)
-    case deleted(Aviary_Internal_V1_ForwardReply.Deleted)
+    case put(Aviary_V1_PutResponse)
+    case get(Aviary_V1_GetResponse)
+    case delete(Aviary_V1_DeleteResponse)
     case failed(Aviary_Internal_V1_ForwardReply.Failed)
+    case openSession(Aviary_V1_OpenSessionResponse)
 
-  }
-
-  public nonisolated struct Done: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
-  }
-
-  public nonisolated struct Value: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var found: Bool = false
-
-    public var value: Data = Data()
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
-  }
-
-  public nonisolated struct Deleted: Sendable {
-    // SwiftProtobuf.Message conformance is added in an extension below. See the
-    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
-    // methods supported on all messages.
-
-    public var existed: Bool = false
-
-    public var unknownFields = SwiftProtobuf.UnknownStorage()
-
-    public init() {}
   }
 
   public nonisolated struct Failed: Sendable {
@@ -1496,7 +1440,7 @@ nonisolated extension Aviary_Internal_V1_TermRun: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Forward"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}put\0\u{1}get\0\u{1}delete\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}put\0\u{1}get\0\u{1}delete\0\u{3}open_session\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1506,7 +1450,7 @@ nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftPr
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
       case 2: try {
-        var v: Aviary_Internal_V1_Forward.Put?
+        var v: Aviary_V1_PutRequest?
         var hadOneofValue = false
         if let current = self.request {
           hadOneofValue = true
@@ -1519,7 +1463,7 @@ nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftPr
         }
       }()
       case 3: try {
-        var v: Aviary_Internal_V1_Forward.Get?
+        var v: Aviary_V1_GetRequest?
         var hadOneofValue = false
         if let current = self.request {
           hadOneofValue = true
@@ -1532,7 +1476,7 @@ nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftPr
         }
       }()
       case 4: try {
-        var v: Aviary_Internal_V1_Forward.Delete?
+        var v: Aviary_V1_DeleteRequest?
         var hadOneofValue = false
         if let current = self.request {
           hadOneofValue = true
@@ -1542,6 +1486,19 @@ nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftPr
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.request = .delete(v)
+        }
+      }()
+      case 5: try {
+        var v: Aviary_V1_OpenSessionRequest?
+        var hadOneofValue = false
+        if let current = self.request {
+          hadOneofValue = true
+          if case .openSession(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.request = .openSession(v)
         }
       }()
       default: break
@@ -1570,6 +1527,10 @@ nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftPr
       guard case .delete(let v)? = self.request else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     }()
+    case .openSession?: try {
+      guard case .openSession(let v)? = self.request else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -1583,104 +1544,9 @@ nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftPr
   }
 }
 
-nonisolated extension Aviary_Internal_V1_Forward.Put: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = Aviary_Internal_V1_Forward.protoMessageName + ".Put"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0\u{1}value\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.key) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.value) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.key.isEmpty {
-      try visitor.visitSingularBytesField(value: self.key, fieldNumber: 1)
-    }
-    if !self.value.isEmpty {
-      try visitor.visitSingularBytesField(value: self.value, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: Aviary_Internal_V1_Forward.Put, rhs: Aviary_Internal_V1_Forward.Put) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Aviary_Internal_V1_Forward.Get: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = Aviary_Internal_V1_Forward.protoMessageName + ".Get"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.key) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.key.isEmpty {
-      try visitor.visitSingularBytesField(value: self.key, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: Aviary_Internal_V1_Forward.Get, rhs: Aviary_Internal_V1_Forward.Get) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Aviary_Internal_V1_Forward.Delete: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = Aviary_Internal_V1_Forward.protoMessageName + ".Delete"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}key\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBytesField(value: &self.key) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if !self.key.isEmpty {
-      try visitor.visitSingularBytesField(value: self.key, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: Aviary_Internal_V1_Forward.Delete, rhs: Aviary_Internal_V1_Forward.Delete) -> Bool {
-    if lhs.key != rhs.key {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
 nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ForwardReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}done\0\u{1}value\0\u{1}deleted\0\u{1}failed\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}put\0\u{1}get\0\u{1}delete\0\u{1}failed\0\u{3}open_session\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1690,42 +1556,42 @@ nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, Sw
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
       case 2: try {
-        var v: Aviary_Internal_V1_ForwardReply.Done?
+        var v: Aviary_V1_PutResponse?
         var hadOneofValue = false
         if let current = self.reply {
           hadOneofValue = true
-          if case .done(let m) = current {v = m}
+          if case .put(let m) = current {v = m}
         }
         try decoder.decodeSingularMessageField(value: &v)
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.reply = .done(v)
+          self.reply = .put(v)
         }
       }()
       case 3: try {
-        var v: Aviary_Internal_V1_ForwardReply.Value?
+        var v: Aviary_V1_GetResponse?
         var hadOneofValue = false
         if let current = self.reply {
           hadOneofValue = true
-          if case .value(let m) = current {v = m}
+          if case .get(let m) = current {v = m}
         }
         try decoder.decodeSingularMessageField(value: &v)
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.reply = .value(v)
+          self.reply = .get(v)
         }
       }()
       case 4: try {
-        var v: Aviary_Internal_V1_ForwardReply.Deleted?
+        var v: Aviary_V1_DeleteResponse?
         var hadOneofValue = false
         if let current = self.reply {
           hadOneofValue = true
-          if case .deleted(let m) = current {v = m}
+          if case .delete(let m) = current {v = m}
         }
         try decoder.decodeSingularMessageField(value: &v)
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
-          self.reply = .deleted(v)
+          self.reply = .delete(v)
         }
       }()
       case 5: try {
@@ -1739,6 +1605,19 @@ nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, Sw
         if let v = v {
           if hadOneofValue {try decoder.handleConflictingOneOf()}
           self.reply = .failed(v)
+        }
+      }()
+      case 6: try {
+        var v: Aviary_V1_OpenSessionResponse?
+        var hadOneofValue = false
+        if let current = self.reply {
+          hadOneofValue = true
+          if case .openSession(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.reply = .openSession(v)
         }
       }()
       default: break
@@ -1755,21 +1634,25 @@ nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, Sw
       try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
     }
     switch self.reply {
-    case .done?: try {
-      guard case .done(let v)? = self.reply else { preconditionFailure() }
+    case .put?: try {
+      guard case .put(let v)? = self.reply else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     }()
-    case .value?: try {
-      guard case .value(let v)? = self.reply else { preconditionFailure() }
+    case .get?: try {
+      guard case .get(let v)? = self.reply else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
     }()
-    case .deleted?: try {
-      guard case .deleted(let v)? = self.reply else { preconditionFailure() }
+    case .delete?: try {
+      guard case .delete(let v)? = self.reply else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     }()
     case .failed?: try {
       guard case .failed(let v)? = self.reply else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
+    }()
+    case .openSession?: try {
+      guard case .openSession(let v)? = self.reply else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
     }()
     case nil: break
     }
@@ -1779,90 +1662,6 @@ nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, Sw
   public static func ==(lhs: Aviary_Internal_V1_ForwardReply, rhs: Aviary_Internal_V1_ForwardReply) -> Bool {
     if lhs.id != rhs.id {return false}
     if lhs.reply != rhs.reply {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Aviary_Internal_V1_ForwardReply.Done: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = Aviary_Internal_V1_ForwardReply.protoMessageName + ".Done"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    // Load everything into unknown fields
-    while try decoder.nextFieldNumber() != nil {}
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: Aviary_Internal_V1_ForwardReply.Done, rhs: Aviary_Internal_V1_ForwardReply.Done) -> Bool {
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Aviary_Internal_V1_ForwardReply.Value: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = Aviary_Internal_V1_ForwardReply.protoMessageName + ".Value"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}found\0\u{1}value\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBoolField(value: &self.found) }()
-      case 2: try { try decoder.decodeSingularBytesField(value: &self.value) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.found != false {
-      try visitor.visitSingularBoolField(value: self.found, fieldNumber: 1)
-    }
-    if !self.value.isEmpty {
-      try visitor.visitSingularBytesField(value: self.value, fieldNumber: 2)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: Aviary_Internal_V1_ForwardReply.Value, rhs: Aviary_Internal_V1_ForwardReply.Value) -> Bool {
-    if lhs.found != rhs.found {return false}
-    if lhs.value != rhs.value {return false}
-    if lhs.unknownFields != rhs.unknownFields {return false}
-    return true
-  }
-}
-
-nonisolated extension Aviary_Internal_V1_ForwardReply.Deleted: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
-  public static let protoMessageName: String = Aviary_Internal_V1_ForwardReply.protoMessageName + ".Deleted"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}existed\0")
-
-  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
-    while let fieldNumber = try decoder.nextFieldNumber() {
-      // The use of inline closures is to circumvent an issue where the compiler
-      // allocates stack space for every case branch when no optimizations are
-      // enabled. https://github.com/apple/swift-protobuf/issues/1034
-      switch fieldNumber {
-      case 1: try { try decoder.decodeSingularBoolField(value: &self.existed) }()
-      default: break
-      }
-    }
-  }
-
-  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
-    if self.existed != false {
-      try visitor.visitSingularBoolField(value: self.existed, fieldNumber: 1)
-    }
-    try unknownFields.traverse(visitor: &visitor)
-  }
-
-  public static func ==(lhs: Aviary_Internal_V1_ForwardReply.Deleted, rhs: Aviary_Internal_V1_ForwardReply.Deleted) -> Bool {
-    if lhs.existed != rhs.existed {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

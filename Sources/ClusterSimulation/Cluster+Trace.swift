@@ -128,24 +128,61 @@ extension Entry {
 extension KeyRequest {
     var brief: String {
         switch self {
-        case .put(let key, let value): "put \(String(decoding: key, as: UTF8.self)) as \(briefValue(value))"
-        case .get(let key): "get \(String(decoding: key, as: UTF8.self))"
-        case .delete(let key): "delete \(String(decoding: key, as: UTF8.self))"
+        case .put(let key, let value, let identity):
+            "put \(String(decoding: key, as: UTF8.self)) as \(briefValue(value))\(brief(identity))"
+        case .get(let key, let mode): "get \(String(decoding: key, as: UTF8.self))\(mode.brief)"
+        case .delete(let key, let identity): "delete \(String(decoding: key, as: UTF8.self))\(brief(identity))"
+        case .openSession(let key): "open a session for \(String(decoding: key, as: UTF8.self))"
+        }
+    }
+
+    private func brief(_ identity: RequestIdentity?) -> String { identity.map { " as \($0)" } ?? "" }
+
+    func fold(into hash: inout TraceHash) {
+        switch self {
+        case .put(let key, let value, let identity):
+            hash.fold(1 as UInt64)
+            hash.fold(key)
+            hash.fold(value)
+            identity?.fold(into: &hash)
+        case .get(let key, let mode):
+            hash.fold(2 as UInt64)
+            hash.fold(key)
+            mode.fold(into: &hash)
+        case .delete(let key, let identity):
+            hash.fold(3 as UInt64)
+            hash.fold(key)
+            identity?.fold(into: &hash)
+        case .openSession(let key):
+            hash.fold(4 as UInt64)
+            hash.fold(key)
+        }
+    }
+}
+
+extension RequestIdentity {
+    func fold(into hash: inout TraceHash) {
+        session.opened.fold(into: &hash)
+        hash.fold(sequence)
+        hash.fold(lowestOpen)
+    }
+}
+
+extension ReadMode {
+    fileprivate var brief: String {
+        switch self {
+        case .linearizable: ""
+        case .confirmed: ", confirmed"
+        case .stale(nil): ", stale"
+        case .stale(let position?): ", stale at \(position.seq)"
         }
     }
 
     func fold(into hash: inout TraceHash) {
         switch self {
-        case .put(let key, let value):
-            hash.fold(1 as UInt64)
-            hash.fold(key)
-            hash.fold(value)
-        case .get(let key):
-            hash.fold(2 as UInt64)
-            hash.fold(key)
-        case .delete(let key):
-            hash.fold(3 as UInt64)
-            hash.fold(key)
+        case .linearizable: break
+        case .confirmed: hash.fold(5 as UInt64)
+        case .stale(let position): hash.fold(position?.seq ?? 6)
         }
     }
 }
@@ -171,9 +208,7 @@ extension ClientRequest: Traceable {
 extension ClientReply: Traceable {
     public var brief: String {
         switch self {
-        case .put: "done"
-        case .value(let value): value.map { "found \(briefValue($0))" } ?? "not found"
-        case .deleted(let existed): existed ? "deleted" : "nothing to delete"
+        case .done(let result, _): result.brief
         case .status: "status"
         case .failed(let error): "\(error.code): \(error.message)"
         }
@@ -181,13 +216,33 @@ extension ClientReply: Traceable {
 
     public func fold(into hash: inout TraceHash) {
         switch self {
-        case .put: hash.fold(1 as UInt64)
-        case .value(let value): if let value { hash.fold(value) } else { hash.fold(2 as UInt64) }
-        case .deleted(let existed): hash.fold(existed ? 3 : 4 as UInt64)
+        case .done(let result, let position):
+            result.fold(into: &hash)
+            hash.fold(position.seq)
         case .status(let status): hash.fold(status.groups.count)
         case .failed(let error):
             hash.fold(error.code.rawValue)
             hash.fold(error.message)
+        }
+    }
+}
+
+extension KeyResult {
+    fileprivate var brief: String {
+        switch self {
+        case .put: "done"
+        case .value(let value): value.map { "found \(briefValue($0))" } ?? "not found"
+        case .deleted(let existed): existed ? "deleted" : "nothing to delete"
+        case .opened(let session): "session \(session)"
+        }
+    }
+
+    fileprivate func fold(into hash: inout TraceHash) {
+        switch self {
+        case .put: hash.fold(1 as UInt64)
+        case .value(let value): if let value { hash.fold(value) } else { hash.fold(2 as UInt64) }
+        case .deleted(let existed): hash.fold(existed ? 3 : 4 as UInt64)
+        case .opened(let session): session.opened.fold(into: &hash)
         }
     }
 }

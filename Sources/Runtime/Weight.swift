@@ -3,12 +3,7 @@ import Wire
 // How many bytes a request or message holds on to, near enough for the bounds of queues and frames.
 
 extension KeyRequest {
-    var weight: Int {
-        switch self {
-        case .put(let key, let value): key.count + value.count
-        case .get(let key), .delete(let key): key.count
-        }
-    }
+    var weight: Int { payloadBytes }
 }
 
 extension ClientRequest {
@@ -29,7 +24,7 @@ extension PeerMessage {
         case .append(let append): append.entries.reduce(Self.frame) { $0 + 32 + $1.operation.payloadBytes }
         case .appendReply, .statusQuery, .statusReply: Self.frame
         case .forward(_, let request): Self.frame + request.weight
-        case .forwardReply(_, .value(let value?)): Self.frame + value.count
+        case .forwardReply(_, .done(.value(let value?), _)): Self.frame + value.count
         case .forwardReply: Self.frame
         }
     }

@@ -2,30 +2,97 @@ import Machine
 
 /// A request about one key.
 public enum KeyRequest: Hashable, Sendable {
-    case put(key: [UInt8], value: [UInt8])
-    case get(key: [UInt8])
-    case delete(key: [UInt8])
+    case put(key: [UInt8], value: [UInt8], identity: RequestIdentity? = nil)
+    case get(key: [UInt8], mode: ReadMode = .linearizable)
+    case delete(key: [UInt8], identity: RequestIdentity? = nil)
+    /// Opens a client session in the group that owns the key.
+    case openSession(key: [UInt8])
 
     public var key: [UInt8] {
         switch self {
-        case .put(let key, _), .get(let key), .delete(let key): key
+        case .put(let key, _, _), .get(let key, _), .delete(let key, _), .openSession(let key): key
         }
     }
 
     /// The bytes of key and value, for budgets.
     public var payloadBytes: Int {
         switch self {
-        case .put(let key, let value): key.count + value.count
-        case .get(let key), .delete(let key): key.count
+        case .put(let key, let value, _): key.count + value.count
+        case .get(let key, _), .delete(let key, _), .openSession(let key): key.count
         }
     }
 
     public var isRead: Bool {
         switch self {
         case .get: true
-        case .put, .delete: false
+        case .put, .delete, .openSession: false
         }
     }
+
+    /// By what the group tells a repeat of this mutation from a new one; nil where the client did not say.
+    public var identity: RequestIdentity? {
+        switch self {
+        case .put(_, _, let identity), .delete(_, let identity): identity
+        case .get, .openSession: nil
+        }
+    }
+}
+
+/// How fresh what a read returns has to be.
+public enum ReadMode: Hashable, Sendable {
+    /// Everything that was acknowledged before the read began, by the primary's lease: quick, and as right as the clocks' rates
+    /// are (see the drift allowance).
+    case linearizable
+    /// The same without any trust in clocks: the primary asks all in-sync stores before it answers.
+    case confirmed
+    /// What some replica has committed, and at least what stood at that position, where one is given.
+    case stale(atLeast: GroupPosition?)
+}
+
+/// A point in what a group has committed. Every answer carries that of the state it was made from; a stale read can ask for at
+/// least that, and so sees what its client has written or read before.
+public struct GroupPosition: Hashable, Sendable, CustomStringConvertible {
+    public var group: String
+    public var lineage: Lineage
+    /// The last entry whose effect is in the state.
+    public var seq: UInt64
+
+    public init(group: String, lineage: Lineage, seq: UInt64) {
+        self.group = group
+        self.lineage = lineage
+        self.seq = seq
+    }
+
+    public var description: String { "\(group)@\(lineage):\(seq)" }
+}
+
+/// A client session of one group: the position of the log entry that opened it. No other ever has the same, whatever became of
+/// the group, because a term is given out once.
+public struct SessionID: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public var opened: Position
+
+    public init(opened: Position) { self.opened = opened }
+
+    public static func < (a: SessionID, b: SessionID) -> Bool { a.opened < b.opened }
+    public var description: String { opened.description }
+}
+
+/// Which mutation of a client session this is. A group executes each once, however often it arrives, and answers repeats with
+/// the result that it remembers.
+public struct RequestIdentity: Hashable, Sendable, CustomStringConvertible {
+    public var session: SessionID
+    /// Counts the session's mutations, from 1.
+    public var sequence: UInt64
+    /// The lowest of them whose answer the client still waits for: results below are forgotten.
+    public var lowestOpen: UInt64
+
+    public init(session: SessionID, sequence: UInt64, lowestOpen: UInt64) {
+        self.session = session
+        self.sequence = sequence
+        self.lowestOpen = lowestOpen
+    }
+
+    public var description: String { "\(session)#\(sequence)" }
 }
 
 /// What a client can ask of any node.
@@ -35,11 +102,18 @@ public enum ClientRequest: Hashable, Sendable {
     case status
 }
 
-public enum ClientReply: Hashable, Sendable {
+/// What became of a request about a key.
+public enum KeyResult: Hashable, Sendable {
     case put
     /// nil: not found.
     case value([UInt8]?)
     case deleted(existed: Bool)
+    case opened(SessionID)
+}
+
+public enum ClientReply: Hashable, Sendable {
+    /// `at`: the state that the answer was made from; of a mutation, the one with its effect.
+    case done(KeyResult, at: GroupPosition)
     indirect case status(ClusterStatus)
     indirect case failed(ClientError)
 }
@@ -52,6 +126,9 @@ public struct ClientError: Error, Hashable, Sendable {
         case invalidArgument = 3
         /// May have happened.
         case deadlineExceeded = 4
+        /// The group does not know the request's session (any more): it expired, or was evicted. Did not happen; an earlier
+        /// attempt of the same mutation may have.
+        case notFound = 5
         /// A bound was reached. Did not happen.
         case resourceExhausted = 8
         /// Not the primary, or not the owner; `redirect` names the right node if known. Did not happen.
@@ -78,7 +155,7 @@ public struct ClientError: Error, Hashable, Sendable {
     public var mayHaveHappened: Bool {
         switch code {
         case .deadlineExceeded, .aborted: true
-        case .invalidArgument, .resourceExhausted, .failedPrecondition, .unavailable, .dataLoss: false
+        case .invalidArgument, .notFound, .resourceExhausted, .failedPrecondition, .unavailable, .dataLoss: false
         }
     }
 }
@@ -102,7 +179,7 @@ public struct Limits: Hashable, Sendable {
         if key.count > keyBytes {
             return ClientError(.invalidArgument, "the key has \(key.count) bytes; the limit is \(keyBytes)")
         }
-        if case .put(_, let value) = request, value.count > valueBytes {
+        if case .put(_, let value, _) = request, value.count > valueBytes {
             return ClientError(.invalidArgument, "the value has \(value.count) bytes; the limit is \(valueBytes)")
         }
         return nil

@@ -2,6 +2,7 @@ import AviaryProtos
 import Foundation
 import Machine
 import SwiftProtobuf
+import TestSupport
 import Testing
 import Wire
 
@@ -67,13 +68,40 @@ import Wire
         #expect(put.key == Data([1]) && put.value == Data([2, 3]))
         #expect(try Aviary_V1_GetRequest(serializedBytes: KeyRequest.get(key: [4]).encoded()).key == Data([4]))
         #expect(try Aviary_V1_DeleteRequest(serializedBytes: KeyRequest.delete(key: [5]).encoded()).key == Data([5]))
-        let found = try Aviary_V1_GetResponse(serializedBytes: KeyReply.value([6]).encoded())
+        let found = try Aviary_V1_GetResponse(serializedBytes: reply(.value([6])).encoded())
         #expect(found.found && found.value == Data([6]))
-        #expect(try Aviary_V1_GetResponse(serializedBytes: KeyReply.value([]).encoded()).found)
-        #expect(try Aviary_V1_GetResponse(serializedBytes: KeyReply.value(nil).encoded()).found == false)
-        #expect(try Aviary_V1_DeleteResponse(serializedBytes: KeyReply.deleted(existed: true).encoded()).existed)
-        #expect(KeyReply.put.encoded().isEmpty)
+        #expect(try Aviary_V1_GetResponse(serializedBytes: reply(.value([])).encoded()).found)
+        #expect(try Aviary_V1_GetResponse(serializedBytes: reply(.value(nil)).encoded()).found == false)
+        #expect(try Aviary_V1_DeleteResponse(serializedBytes: reply(.deleted(existed: true)).encoded()).existed)
+        let done = try Aviary_V1_PutResponse(serializedBytes: reply(.put).encoded())
+        #expect(done.position.group == "birds" && done.position.lineage == "l" && done.position.seq == 7)
+        let session = SessionID(opened: Position(term: 4, seq: 19))
+        let opened = try Aviary_V1_OpenSessionResponse(serializedBytes: reply(.opened(session)).encoded())
+        #expect(opened.session.term == 4 && opened.session.seq == 19)
     }
+
+    @Test func theGeneratedTypesAgreeAboutIdentitiesAndModes() throws {
+        let bytes = KeyRequest.delete(key: [5], identity: Samples.identity).encoded()
+        let delete = try Aviary_V1_DeleteRequest(serializedBytes: bytes)
+        #expect(delete.identity.session.term == 2 && delete.identity.session.seq == 5)
+        #expect(delete.identity.sequence == 8 && delete.identity.lowestOpen == 6)
+        let position = ClientReply.anyPosition
+        let get = try Aviary_V1_GetRequest(
+            serializedBytes: KeyRequest.get(key: [5], mode: .stale(atLeast: position)).encoded())
+        #expect(get.mode == .stale && get.atLeast.seq == position.seq && get.atLeast.lineage == position.lineage.text)
+        #expect(
+            try Aviary_V1_GetRequest(serializedBytes: KeyRequest.get(key: [5], mode: .confirmed).encoded()).mode == .confirmed)
+    }
+
+    /// What it asks for cannot be promised by a version that does not know it.
+    @Test func anUnknownReadModeIsMalformed() {
+        let bytes = KeyRequest.get(key: [5]).encoded() + [0x50, 9]
+        #expect(throws: Malformed()) {
+            try bytes.withUnsafeBytes { bytes throws(Malformed) in try KeyRequest(.get, decoding: bytes) }
+        }
+    }
+
+    private func reply(_ result: KeyResult) -> KeyReply { KeyReply(result: result, position: ClientReply.anyPosition) }
 
     @Test func aMemberStatusAgreesToo() throws {
         let bytes = Samples.replica.encoded()

@@ -62,7 +62,7 @@ import Testing
         #expect(
             try responses.map(files) == [
                 ["aviary/v1/kv.proto"],
-                ["aviary/internal/v1/peer.proto", "aviary/v1/cluster.proto"],
+                ["aviary/internal/v1/peer.proto", "aviary/v1/cluster.proto", "aviary/v1/kv.proto"],
                 ["aviary/v1/kv.proto"],
                 ["aviary/v1/kv.proto"],
                 ["aviary/v1/cluster.proto"],

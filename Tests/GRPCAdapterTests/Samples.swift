@@ -1,4 +1,5 @@
 import Machine
+import TestSupport
 import Wire
 
 /// One value of everything that goes over the wire.
@@ -35,6 +36,9 @@ enum Samples {
             version: 2, sealed: true, tokens: [RingToken(token: .max, group: "zdata1"), RingToken(token: 0, group: "zdata1")])
     )
 
+    static let identity = RequestIdentity(
+        session: SessionID(opened: Position(term: 2, seq: 5)), sequence: 8, lowestOpen: 6)
+
     static let entries = [
         Entry(position: Position(term: 1, seq: 1), operation: .beginTerm),
         Entry(position: Position(term: 1, seq: 2), operation: .put(key: [0, 255], value: [UInt8](repeating: 9, count: 300))),
@@ -67,12 +71,20 @@ enum Samples {
             .forward(id: .max, .put(key: [1, 2], value: [3])),
             .forward(id: 0, .get(key: [4])),
             .forward(id: 1, .delete(key: [])),
+            .forward(id: 2, .put(key: [1], value: [2], identity: identity)),
+            .forward(id: 3, .delete(key: [1], identity: identity)),
+            .forward(id: 4, .get(key: [4], mode: .confirmed)),
+            .forward(id: 5, .get(key: [4], mode: .stale(atLeast: nil))),
+            .forward(id: 6, .get(key: [4], mode: .stale(atLeast: ClientReply.anyPosition))),
+            .forward(id: 7, .openSession(key: [8])),
             .forwardReply(id: 1, .put),
             .forwardReply(id: 2, .value(nil)),
             .forwardReply(id: 3, .value([])),
             .forwardReply(id: 4, .value([5, 6])),
             .forwardReply(id: 5, .deleted(existed: true)),
             .forwardReply(id: 6, .deleted(existed: false)),
+            .forwardReply(
+                id: 8, .done(.opened(SessionID(opened: Position(term: 3, seq: 9))), at: ClientReply.anyPosition)),
             .statusQuery(id: 1 << 40),
             .statusReply(id: 9, replica),
         ]

@@ -1,5 +1,6 @@
 import Glibc
 import Machine
+import TestSupport
 import Testing
 import Wire
 
@@ -107,8 +108,8 @@ import Wire
         try TestServer.with { _ in
             .put
         } _: { server, _ in
-            // Field 10, kept for the request identity, and field 1000.
-            let later = KeyRequest.put(key: [1], value: [2]).encoded() + [0x52, 1, 7] + [0xC0, 0x3E, 5]
+            // Field 20 and field 1000.
+            let later = KeyRequest.put(key: [1], value: [2]).encoded() + [0xA2, 1, 1, 7] + [0xC0, 0x3E, 5]
             #expect(RawCall.unary("/aviary.v1.KV/Put", to: server.address, later).status.code == 0)
             #expect(server.requests.all.count == 1)
         }

@@ -1,4 +1,5 @@
 import Machine
+import TestSupport
 import Testing
 import Wire
 
@@ -9,8 +10,9 @@ import Wire
         try TestServer.with { request in
             switch request {
             case .key(.put, _): .put
-            case .key(.get(let key), _): .value(key == bytes("here") ? bytes("value") : nil)
-            case .key(.delete(let key), _): .deleted(existed: key == bytes("here"))
+            case .key(.get(let key, _), _): .value(key == bytes("here") ? bytes("value") : nil)
+            case .key(.delete(let key, _), _): .deleted(existed: key == bytes("here"))
+            case .key(.openSession, _): .done(.opened(Samples.identity.session), at: ClientReply.anyPosition)
             case .status: .status(Samples.status)
             }
         } _: { server, client in
@@ -20,7 +22,7 @@ import Wire
             #expect(try client.delete(key: bytes("here"), timeout: patience))
             #expect(try client.delete(key: bytes("gone"), timeout: patience) == false)
             #expect(try client.status(timeout: patience) == Samples.status)
-            guard case .key(.put(let key, let value), let wait?) = server.requests.all[0].request else {
+            guard case .key(.put(let key, let value, _), let wait?) = server.requests.all[0].request else {
                 Issue.record("the put did not arrive as one")
                 return
             }
@@ -31,16 +33,33 @@ import Wire
         }
     }
 
+    @Test func aSessionIsOpenedThroughTheWire() throws {
+        let reply = ClientReply.done(.opened(Samples.identity.session), at: ClientReply.anyPosition)
+        try TestServer.with { _ in
+            reply
+        } _: { server, client in
+            let results = Recorder<Result<ClientReply, ClientError>>()
+            client.start(.openSession(key: [7]), timeout: patience) { results.append($0) }
+            #expect(results.wait { $0.count == 1 })
+            #expect(results.all == [.success(reply)])
+            guard case .key(.openSession(let key), _) = server.requests.all[0].request else {
+                Issue.record("the request did not arrive as one")
+                return
+            }
+            #expect(key == [7])
+        }
+    }
+
     @Test(arguments: [0, 1, 23, 24, 127, 128, 16_383, 16_384, 1 << 20])
     func valuesOfEverySizeComeBackAsTheyWent(_ size: Int) throws {
         let value = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
         try TestServer.with { request in
-            guard case .key(.put(_, let value), _) = request else { return .value(value) }
+            guard case .key(.put(_, let value, _), _) = request else { return .value(value) }
             return value.count == size ? .put : .failed(ClientError(.invalidArgument, "\(value.count)"))
         } _: { server, client in
             try client.put(key: [1], value: value, timeout: patience)
             #expect(try client.get(key: [1], timeout: patience) == value)
-            guard case .key(.put(_, let arrived), _) = server.requests.all[0].request else { return }
+            guard case .key(.put(_, let arrived, _), _) = server.requests.all[0].request else { return }
             #expect(arrived == value)
         }
     }
@@ -153,8 +172,9 @@ import Wire
         let server = try TestServer { request in
             switch request {
             case .key(.put, _): .put
-            case .key(.get(let key), _): .value(key)
+            case .key(.get(let key, _), _): .value(key)
             case .key(.delete, _): .failed(ClientError(.unavailable, "no primary yet"))
+            case .key(.openSession, _): .failed(ClientError(.unavailable, "no primary yet"))
             case .status: .status(Samples.status)
             }
         }

@@ -300,3 +300,11 @@ struct ServerBench {
         }
     }
 }
+
+// Answers as a node gives them, where a test does not care from which state.
+extension ClientReply {
+    static var anyPosition: GroupPosition { GroupPosition(group: "birds", lineage: Lineage("l"), seq: 7) }
+    static var put: ClientReply { .done(.put, at: anyPosition) }
+    static func value(_ value: [UInt8]?) -> ClientReply { .done(.value(value), at: anyPosition) }
+    static func deleted(existed: Bool) -> ClientReply { .done(.deleted(existed: existed), at: anyPosition) }
+}

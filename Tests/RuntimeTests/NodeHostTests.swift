@@ -16,8 +16,8 @@ import Wire
 
         mutating func step(_ event: AviaryEvent, at now: Instant, into effects: inout Sink) {
             switch event {
-            case .requested(.key(.get(let key), _), let call): effects.append(.reply(.value(key), to: call))
-            case .requested(.key(.put(let key, let value), _), let call):
+            case .requested(.key(.get(let key, _), _), let call): effects.append(.reply(.value(key), to: call))
+            case .requested(.key(.put(let key, let value, _), _), let call):
                 switch key {
                 case Array("refuse".utf8): effects.append(.halt(.refused("as told")))
                 case Array("break".utf8): effects.append(.halt(.broken("as told")))

@@ -296,9 +296,9 @@ public struct GroupSystem: Explorable {
             case .disk(let request): disks[index].update { $0.accept(request) }
             case .reply(let reply, Self.call):
                 switch reply {
-                case .put: isAcknowledged = true
+                case .done(.put, _): isAcknowledged = true
                 case .failed(let error): if error.code == .aborted { marks |= 1 << 5 }
-                case .value, .deleted, .status: break
+                case .done, .status: break
                 }
             case .halt:
                 nodes[index] = nil

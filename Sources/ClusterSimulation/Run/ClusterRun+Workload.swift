@@ -251,11 +251,12 @@ extension ClusterRun {
         case .reply(.failed(let error)):
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
             if error.mayHaveHappened { unknown(client, operation) } else { refused(client, operation, error.message) }
-        case .reply(let reply): succeeded(client, operation, reply)
+        case .reply(.done(let result, _)): succeeded(client, operation, result)
+        case .reply(.status): judged(Violation("answers fit their questions", "\(operation.kind) was answered with a status"))
         }
     }
 
-    private mutating func succeeded(_ client: Int, _ operation: WorkloadClient.Operation, _ reply: ClientReply) {
+    private mutating func succeeded(_ client: Int, _ operation: WorkloadClient.Operation, _ reply: KeyResult) {
         operations.succeeded += 1
         clients[client].successes += 1
         tellBar(client, operation, .ok)
@@ -263,7 +264,7 @@ extension ClusterRun {
         ended(client)
     }
 
-    private mutating func judge(_ operation: WorkloadClient.Operation, _ reply: ClientReply, of client: Int) {
+    private mutating func judge(_ operation: WorkloadClient.Operation, _ reply: KeyResult, of client: Int) {
         let key = operation.key
         switch (operation.kind, reply) {
         case (.put(let version), .put):

@@ -60,12 +60,13 @@ extension UnaryMethod {
             case .put: .put
             case .get: .get
             case .delete: .delete
+            case .openSession: .openSession
             }
     }
 
     fileprivate func reply(decoding bytes: UnsafeRawBufferPointer) throws(Malformed) -> ClientReply {
         guard let kind else { return .status(try ClusterStatus(decoding: bytes)) }
-        return try KeyReply(to: kind, decoding: bytes).reply
+        return try ClientReply(KeyReply(to: kind, decoding: bytes))
     }
 }
 

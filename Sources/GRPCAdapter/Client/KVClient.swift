@@ -66,35 +66,35 @@ public final class KVClient: Sendable {
 
     /// Stores a value. Blocks the calling thread.
     public func put(key: [UInt8], value: [UInt8], timeout: Nanoseconds) throws(ClientError) {
-        guard case .put = try wait(.put(key: key, value: value), timeout) else { throw Self.unfitting }
+        guard case .done(.put, _) = try wait(.put(key: key, value: value), timeout) else { throw Self.unfitting }
     }
 
     /// Stores a value.
     public func put(key: [UInt8], value: [UInt8], timeout: Nanoseconds) async throws(ClientError) {
-        guard case .put = try await answer(.put(key: key, value: value), timeout) else { throw Self.unfitting }
+        guard case .done(.put, _) = try await answer(.put(key: key, value: value), timeout) else { throw Self.unfitting }
     }
 
     /// Reads the value of a key; nil where there is none. Blocks the calling thread.
     public func get(key: [UInt8], timeout: Nanoseconds) throws(ClientError) -> [UInt8]? {
-        guard case .value(let value) = try wait(.get(key: key), timeout) else { throw Self.unfitting }
+        guard case .done(.value(let value), _) = try wait(.get(key: key), timeout) else { throw Self.unfitting }
         return value
     }
 
     /// Reads the value of a key; nil where there is none.
     public func get(key: [UInt8], timeout: Nanoseconds) async throws(ClientError) -> [UInt8]? {
-        guard case .value(let value) = try await answer(.get(key: key), timeout) else { throw Self.unfitting }
+        guard case .done(.value(let value), _) = try await answer(.get(key: key), timeout) else { throw Self.unfitting }
         return value
     }
 
     /// Removes a key; false where it was not there. Blocks the calling thread.
     public func delete(key: [UInt8], timeout: Nanoseconds) throws(ClientError) -> Bool {
-        guard case .deleted(let existed) = try wait(.delete(key: key), timeout) else { throw Self.unfitting }
+        guard case .done(.deleted(let existed), _) = try wait(.delete(key: key), timeout) else { throw Self.unfitting }
         return existed
     }
 
     /// Removes a key; false where it was not there.
     public func delete(key: [UInt8], timeout: Nanoseconds) async throws(ClientError) -> Bool {
-        guard case .deleted(let existed) = try await answer(.delete(key: key), timeout) else { throw Self.unfitting }
+        guard case .done(.deleted(let existed), _) = try await answer(.delete(key: key), timeout) else { throw Self.unfitting }
         return existed
     }
 

@@ -32,7 +32,7 @@ struct Frame {
 extension ProtobufReader {
     /// A term, sequence number, count or other quantity. The upper half of the range is refused: no right peer gets
     /// there, and what counts on from such a number, or subtracts it, would overflow.
-    fileprivate mutating func quantity() throws(Malformed) -> UInt64 {
+    mutating func quantity() throws(Malformed) -> UInt64 {
         let value = try unsigned()
         guard value <= UInt64(Int64.max) else { throw Malformed() }
         return value
@@ -48,7 +48,7 @@ extension ProtobufReader {
 
 extension Optional {
     /// The value of a field that must be there.
-    fileprivate func required() throws(Malformed) -> Wrapped {
+    func required() throws(Malformed) -> Wrapped {
         guard let self else { throw Malformed() }
         return self
     }
@@ -82,6 +82,7 @@ extension PeerMessage {
             case 2: request = try KeyRequest(.put, from: reader.message())
             case 3: request = try KeyRequest(.get, from: reader.message())
             case 4: request = try KeyRequest(.delete, from: reader.message())
+            case 5: request = try KeyRequest(.openSession, from: reader.message())
             default: try reader.skip()
             }
         }
@@ -95,10 +96,11 @@ extension PeerMessage {
         while let field = try reader.next() {
             switch field {
             case 1: id = try reader.unsigned()
-            case 2: reply = try KeyReply(to: .put, from: reader.message()).reply
-            case 3: reply = try KeyReply(to: .get, from: reader.message()).reply
-            case 4: reply = try KeyReply(to: .delete, from: reader.message()).reply
+            case 2: reply = ClientReply(try KeyReply(to: .put, from: reader.message()))
+            case 3: reply = ClientReply(try KeyReply(to: .get, from: reader.message()))
+            case 4: reply = ClientReply(try KeyReply(to: .delete, from: reader.message()))
             case 5: reply = .failed(try ClientError(from: reader.message()))
+            case 6: reply = ClientReply(try KeyReply(to: .openSession, from: reader.message()))
             default: try reader.skip()
             }
         }
@@ -256,9 +258,9 @@ extension Operation {
     /// What a request does to the store; nil for a read.
     fileprivate init?(_ request: KeyRequest) {
         switch request {
-        case .put(let key, let value): self = .put(key: key, value: value)
-        case .delete(let key): self = .delete(key: key)
-        case .get: return nil
+        case .put(let key, let value, _): self = .put(key: key, value: value)
+        case .delete(let key, _): self = .delete(key: key)
+        case .get, .openSession: return nil
         }
     }
 }

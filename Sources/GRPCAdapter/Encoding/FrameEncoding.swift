@@ -127,6 +127,7 @@ private struct Forward: ProtobufEncodable {
         case .put: sink.message(2, request)
         case .get: sink.message(3, request)
         case .delete: sink.message(4, request)
+        case .openSession: sink.message(5, request)
         }
     }
 }
@@ -138,9 +139,14 @@ private struct ForwardReply: ProtobufEncodable {
     func encode(into sink: inout some ProtobufSink) {
         sink.field(1, id)
         switch reply {
-        case .put: sink.message(2, KeyReply.put)
-        case .value(let value): sink.message(3, KeyReply.value(value))
-        case .deleted(let existed): sink.message(4, KeyReply.deleted(existed: existed))
+        case .done(let result, let position):
+            let reply = KeyReply(result: result, position: position)
+            switch result {
+            case .put: sink.message(2, reply)
+            case .value: sink.message(3, reply)
+            case .deleted: sink.message(4, reply)
+            case .opened: sink.message(6, reply)
+            }
         case .failed(let error): sink.message(5, Failed(error: error))
         case .status:
             // Only requests about keys are forwarded, so a status here is the node's own mistake; the asker gets an

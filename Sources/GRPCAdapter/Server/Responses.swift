@@ -9,6 +9,7 @@ extension UnaryMethod {
         case .put: .put
         case .get: .get
         case .delete: .delete
+        case .openSession: .openSession
         case .status: nil
         }
     }
@@ -16,12 +17,12 @@ extension UnaryMethod {
     /// The message with which a call of this method ends.
     func response(with reply: ClientReply) -> Result<MessagePointer, ClientError> {
         switch (self, reply) {
-        case (.put, .put): .success(makeMessage(KeyReply.put))
-        case (.get, .value(let value)): .success(makeMessage(KeyReply.value(value)))
-        case (.delete, .deleted(let existed)): .success(makeMessage(KeyReply.deleted(existed: existed)))
+        case (.put, .done(.put, let position)), (.get, .done(.value, let position)),
+            (.delete, .done(.deleted, let position)), (.openSession, .done(.opened, let position)):
+            reply.result.map { .success(makeMessage(KeyReply(result: $0, position: position))) } ?? .failure(Self.mismatch)
         case (.status, .status(let status)): statusResponse(status)
         case (_, .failed(let error)): .failure(error)
-        case (.put, _), (.get, _), (.delete, _), (.status, _): .failure(Self.mismatch)
+        case (.put, _), (.get, _), (.delete, _), (.openSession, _), (.status, _): .failure(Self.mismatch)
         }
     }
 

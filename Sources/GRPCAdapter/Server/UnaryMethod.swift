@@ -1,12 +1,13 @@
 /// The methods that a node's machine answers.
 enum UnaryMethod: Int, CaseIterable {
-    case put, get, delete, status
+    case put, get, delete, openSession, status
 
     var path: String {
         switch self {
         case .put: "/aviary.v1.KV/Put"
         case .get: "/aviary.v1.KV/Get"
         case .delete: "/aviary.v1.KV/Delete"
+        case .openSession: "/aviary.v1.KV/OpenSession"
         case .status: "/aviary.v1.Cluster/Status"
         }
     }
@@ -16,6 +17,7 @@ enum UnaryMethod: Int, CaseIterable {
         switch self {
         case .put, .get: 64
         case .delete: 16
+        case .openSession: 4
         case .status: 2
         }
     }

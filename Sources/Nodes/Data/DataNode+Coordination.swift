@@ -35,7 +35,9 @@ extension DataNode {
         if let verdict = primary?.coordinated(id, reply, now: now, into: &effects) {
             conclude(verdict, now: now, into: &effects)
         }
-        if gate.replied(id, reply, into: &effects) { ringView.refresh(session: session, at: now, into: &effects) }
+        if gate.replied(id, reply, at: position(store.commit), into: &effects) {
+            ringView.refresh(session: session, at: now, into: &effects)
+        }
     }
 
     /// Takes a number for a new life of this store, as soon as ZooKeeper is there.

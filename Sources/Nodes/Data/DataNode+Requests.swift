@@ -50,7 +50,7 @@ extension DataNode {
     /// Precondition: a primary in office that owns the key.
     private mutating func execute(_ request: KeyRequest, origin: Origin, now: Instant, into effects: inout Sink) {
         switch request {
-        case .get(let key):
+        case .get(let key, _):
             guard pending.reads.count < options.pendingReads else {
                 effects.reached(.readsAtBound)
                 return origin.fail(
@@ -59,8 +59,9 @@ extension DataNode {
                 )
             }
             pending.add(PendingCalls.Read(key: key, arrived: now, origin: origin))
-        case .put(let key, let value): append(.put(key: key, value: value), isDelete: false, origin: origin, into: &effects)
-        case .delete(let key): append(.delete(key: key), isDelete: true, origin: origin, into: &effects)
+        case .put(let key, let value, _): append(.put(key: key, value: value), isDelete: false, origin: origin, into: &effects)
+        case .delete(let key, _): append(.delete(key: key), isDelete: true, origin: origin, into: &effects)
+        case .openSession: origin.fail(.failedPrecondition, "sessions are not served yet; nothing was done", into: &effects)
         }
     }
 

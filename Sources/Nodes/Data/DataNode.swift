@@ -148,12 +148,14 @@ public struct DataNode: Node {
     /// those of the standbys run side by side.
     private mutating func batchEnded(now: Instant, into effects: inout Sink) {
         if let applied = primary?.batchEnded(store: &store, promise: promise, now: now, into: &effects) {
-            for entry in applied { pending.committed(entry.seq, existed: entry.existed, into: &effects) }
+            for entry in applied {
+                pending.committed(entry.seq, existed: entry.existed, at: position(entry.seq), into: &effects)
+            }
             if let wakeUp = primary?.wakeUp(promise: promise) { effects.append(.setTimer(Timer.promise, at: wakeUp)) }
             proveRing(now: now, into: &effects)
             if !pending.reads.isEmpty, primary?.leaseHolds(at: now) == true {
                 if let first = pending.reads.first, first.arrived < now { effects.reached(.readAnsweredAfterLeaseReturned) }
-                pending.answerReads(into: &effects) { store.value(of: $0) }
+                pending.answerReads(at: position(store.commit), into: &effects) { store.value(of: $0) }
             }
             if !pending.reads.isEmpty { effects.reached(.readMissedLease) }
         } else {
@@ -161,6 +163,11 @@ public struct DataNode: Node {
         }
         if phase == .draining, pending.isEmpty { drainEnded(now: now, into: &effects) }
         if store.isOpen { store.flush(into: &effects) }
+    }
+
+    /// What the committed state is, through an entry.
+    func position(_ seq: UInt64) -> GroupPosition {
+        GroupPosition(group: group, lineage: store.lineage ?? Lineage(""), seq: seq)
     }
 
     // MARK: What others can see

@@ -49,16 +49,19 @@ struct PendingCalls: Sendable {
     mutating func add(_ read: Read) { reads.append(read) }
 
     /// The entry `seq` was committed: its write is done. Entries of earlier terms have no write here.
-    mutating func committed(_ seq: UInt64, existed: Bool, into effects: inout Sink) {
+    /// - Parameter position: of the state that the entry led to.
+    mutating func committed(_ seq: UInt64, existed: Bool, at position: GroupPosition, into effects: inout Sink) {
         guard let write = writes.first, write.seq <= seq else { return }
         precondition(write.seq == seq, "writes are answered in the order of the log")
         writes.removeFirst()
         writeBytes -= write.bytes
-        write.origin.answer(write.isDelete ? .deleted(existed: existed) : .put, into: &effects)
+        write.origin.answer(.done(write.isDelete ? .deleted(existed: existed) : .put, at: position), into: &effects)
     }
 
-    mutating func answerReads(into effects: inout Sink, _ value: (_ key: [UInt8]) -> [UInt8]?) {
-        while let read = reads.popFirst() { read.origin.answer(.value(value(read.key)), into: &effects) }
+    mutating func answerReads(
+        at position: GroupPosition, into effects: inout Sink, _ value: (_ key: [UInt8]) -> [UInt8]?
+    ) {
+        while let read = reads.popFirst() { read.origin.answer(.done(.value(value(read.key)), at: position), into: &effects) }
     }
 
     /// Reads that arrived before `instant` have waited long enough.

@@ -122,7 +122,11 @@ struct RingGate: Sendable {
     }
 
     /// Offers a reply. Returns whether the ring must be read again.
-    mutating func replied(_ id: CoordinationID, _ reply: CoordinationReply, into effects: inout Sink) -> Bool {
+    ///
+    /// - Parameter position: of the state that reads are answered from.
+    mutating func replied(
+        _ id: CoordinationID, _ reply: CoordinationReply, at position: GroupPosition, into effects: inout Sink
+    ) -> Bool {
         switch proof {
         case .sealing(id, let sealed):
             guard case .set(let stat) = reply else {
@@ -146,7 +150,9 @@ struct RingGate: Sendable {
             }
             proof = nil
             if reads > 0 { effects.reached(.openRingProved) }
-            for _ in 0..<min(reads, waiting.count) { removeFirst().origin.answer(.value(nil), into: &effects) }
+            for _ in 0..<min(reads, waiting.count) {
+                removeFirst().origin.answer(.done(.value(nil), at: position), into: &effects)
+            }
             return false
         case .sealing, .checking, .stale, nil:
             return false

@@ -106,10 +106,10 @@ extension ServerNode {
         case .failed(let error):
             switch error.code {
             case .failedPrecondition, .unavailable: park(id, error.message, at: now, into: &effects)
-            case .invalidArgument, .deadlineExceeded, .resourceExhausted, .aborted, .dataLoss:
+            case .invalidArgument, .deadlineExceeded, .notFound, .resourceExhausted, .aborted, .dataLoss:
                 answer(id, reply, into: &effects)
             }
-        case .put, .value, .deleted: answer(id, reply, into: &effects)
+        case .done: answer(id, reply, into: &effects)
         case .status: break
         }
     }

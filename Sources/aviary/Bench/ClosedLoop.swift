@@ -107,7 +107,7 @@ final class ClosedLoop: Sendable {
         state.withLock { state in
             switch result {
             case .success(let reply):
-                if reply == .value(nil) { state.tally.notFound += 1 }
+                if case .done(.value(nil), _) = reply { state.tally.notFound += 1 }
                 state.tally.done += 1
                 state.tally.latency.record(min(micros, 60_000_000))
             case .failure(let error):

@@ -7,6 +7,7 @@ func describe(_ error: ClientError, isRead: Bool) -> String {
         switch error.code {
         case .invalidArgument: "INVALID_ARGUMENT"
         case .deadlineExceeded: "DEADLINE_EXCEEDED"
+        case .notFound: "NOT_FOUND"
         case .resourceExhausted: "RESOURCE_EXHAUSTED"
         case .failedPrecondition: "FAILED_PRECONDITION"
         case .aborted: "ABORTED"
