@@ -36,8 +36,9 @@ public enum GroupName {
     }
 
     /// Whether the text is 1 to 64 characters out of `[A-Za-z0-9._-]`; the rule for stores and lineages too.
-    static func isPlainName(_ text: some StringProtocol) -> Bool {
-        let bytes = text.utf8
+    static func isPlainName(_ text: String) -> Bool { isPlainName(Array(text.utf8)[...]) }
+
+    static func isPlainName(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard !bytes.isEmpty, bytes.count <= longest else { return false }
         return bytes.allSatisfy { byte in
             switch byte {

@@ -11,27 +11,24 @@ struct RecordText {
     /// ZooKeeper's own limit on a node's data (`jute.maxbuffer`), in bytes.
     static let longest = 1 << 20
 
+    /// A stretch of the text. By its bytes: most are compared or read as a number, and only some become strings.
+    typealias Value = ArraySlice<UInt8>
+
     /// The first line where it is not a `key=value` one, else empty.
-    private(set) var head: Substring = ""
-    private var fields: [(key: String, value: Substring)] = []
+    private(set) var head: Value = []
+    private var fields: [(key: Value, value: Value)] = []
 
     init(_ bytes: [UInt8]) throws(Malformed) {
-        guard bytes.count <= Self.longest, let text = String(validating: bytes, as: UTF8.self) else { throw Malformed() }
+        guard bytes.count <= Self.longest, Self.isText(bytes) else { throw Malformed() }
         fields.reserveCapacity(8)
-        // By bytes: to split by characters means to look for those that consist of several.
-        let utf8 = text.utf8
-        func part(_ range: Range<Int>) -> Substring {
-            let begin = utf8.index(utf8.startIndex, offsetBy: range.lowerBound)
-            return Substring(utf8[begin..<utf8.index(begin, offsetBy: range.count)])
-        }
         var start = 0
         var equals: Int?
         for offset in 0...bytes.count {
             if offset == bytes.count || bytes[offset] == UInt8(ascii: "\n") {
                 if let equals {
-                    fields.append((String(part(start..<equals)), part(equals + 1..<offset)))
+                    fields.append((bytes[start..<equals], bytes[(equals + 1)..<offset]))
                 } else if start == 0 {
-                    head = part(start..<offset)
+                    head = bytes[start..<offset]
                 }
                 start = offset + 1
                 equals = nil
@@ -41,15 +38,20 @@ struct RecordText {
         }
     }
 
+    /// Whether the bytes are UTF-8. They nearly always are ASCII.
+    private static func isText(_ bytes: [UInt8]) -> Bool {
+        bytes.allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
+    }
+
     func address() throws(Malformed) -> Address {
-        guard let address = Address(String(head)) else { throw Malformed() }
+        guard let address = Address(utf8: head) else { throw Malformed() }
         return address
     }
 
     /// The value of a key that may be there once.
-    func optional(_ key: String) throws(Malformed) -> Substring? {
-        var found: Substring?
-        for field in fields where field.key == key {
+    func optional(_ key: StaticString) throws(Malformed) -> Value? {
+        var found: Value?
+        for field in fields where Self.isSame(field.key, key) {
             if found != nil { throw Malformed() }
             found = field.value
         }
@@ -57,31 +59,35 @@ struct RecordText {
     }
 
     /// The value of a key that must be there once.
-    func required(_ key: String) throws(Malformed) -> Substring {
+    func required(_ key: StaticString) throws(Malformed) -> Value {
         guard let value = try optional(key) else { throw Malformed() }
         return value
     }
 
     /// The values of a key that may be there many times, in order.
-    func all(_ key: String) -> [Substring] { fields.filter { $0.key == key }.map(\.value) }
+    func all(_ key: StaticString) -> [Value] { fields.filter { Self.isSame($0.key, key) }.map(\.value) }
 
-    func number(_ key: String) throws(Malformed) -> UInt64 {
+    func number(_ key: StaticString) throws(Malformed) -> UInt64 {
         guard let number = UInt64(decimal: try required(key)) else { throw Malformed() }
         return number
     }
 
-    func flag(_ key: String) throws(Malformed) -> Bool {
-        switch try required(key) {
-        case "yes": return true
-        case "no": return false
-        default: throw Malformed()
-        }
+    func flag(_ key: StaticString) throws(Malformed) -> Bool {
+        let value = try required(key)
+        if Self.isSame(value, "yes") { return true }
+        if Self.isSame(value, "no") { return false }
+        throw Malformed()
     }
 
-    func name(_ key: String) throws(Malformed) -> String {
+    func name(_ key: StaticString) throws(Malformed) -> String {
         let value = try required(key)
         guard GroupName.isPlainName(value) else { throw Malformed() }
-        return String(value)
+        return String(decoding: value, as: UTF8.self)
+    }
+
+    private static func isSame(_ value: Value, _ word: StaticString) -> Bool {
+        guard value.count == word.utf8CodeUnitCount else { return false }
+        return word.withUTF8Buffer { value.elementsEqual($0) }
     }
 
     /// The text of a lines' list, one `\n` after each.
@@ -99,12 +105,14 @@ struct RecordText {
 
 extension UInt64 {
     /// Reads decimal digits as this project writes them: no sign, no leading zero, no overflow.
-    init?(decimal text: some StringProtocol) {
-        let digits = text.utf8
-        guard (1...20).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
-        guard digits.count == 1 || digits.first != 48 else { return nil }
+    init?(decimal text: some StringProtocol) { self.init(decimal: text.utf8) }
+
+    init?(decimal digits: some Collection<UInt8>) {
+        let count = digits.count
+        guard (1...20).contains(count), count == 1 || digits.first != 48 else { return nil }
         var value: UInt64 = 0
         for digit in digits {
+            guard (48...57).contains(digit) else { return nil }
             let (shifted, overflow) = value.multipliedReportingOverflow(by: 10)
             let (sum, carry) = shifted.addingReportingOverflow(UInt64(digit - 48))
             if overflow || carry { return nil }
@@ -125,19 +133,19 @@ extension UInt64 {
 
 extension MemberID {
     /// Reads `store/number`.
-    init?(_ text: Substring) {
-        guard let slash = text.lastIndex(of: "/"), GroupName.isPlainName(text[..<slash]),
-            let number = UInt64(decimal: text[text.index(after: slash)...]), number > 0
+    init?(_ text: RecordText.Value) {
+        guard let slash = text.lastIndex(of: UInt8(ascii: "/")), GroupName.isPlainName(text[..<slash]),
+            let number = UInt64(decimal: text[(slash + 1)...]), number > 0
         else { return nil }
-        self.init(store: StoreID(String(text[..<slash])), number: number)
+        self.init(store: StoreID(String(decoding: text[..<slash], as: UTF8.self)), number: number)
     }
 }
 
 extension Position {
     /// Reads `term:seq`.
-    init?(_ text: Substring) {
-        guard let colon = text.firstIndex(of: ":"), let term = UInt64(decimal: text[..<colon]),
-            let seq = UInt64(decimal: text[text.index(after: colon)...])
+    init?(_ text: RecordText.Value) {
+        guard let colon = text.firstIndex(of: UInt8(ascii: ":")), let term = UInt64(decimal: text[..<colon]),
+            let seq = UInt64(decimal: text[(colon + 1)...])
         else { return nil }
         self.init(term: term, seq: seq)
     }

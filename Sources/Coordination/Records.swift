@@ -18,7 +18,7 @@ public struct ServerRegistration: Hashable, Sendable {
     public init?(_ bytes: [UInt8]) {
         do {
             let text = try RecordText(bytes)
-            self.init(address: try text.address(), guid: String(try text.optional("guid") ?? ""))
+            self.init(address: try text.address(), guid: String(decoding: try text.optional("guid") ?? [], as: UTF8.self))
         } catch {
             return nil
         }
@@ -67,7 +67,7 @@ public struct StoreRegistration: Hashable, Sendable {
                 lineage: lineage,
                 last: last,
                 keys: try text.flag("keys"),
-                guid: String(try text.optional("guid") ?? "")
+                guid: String(decoding: try text.optional("guid") ?? [], as: UTF8.self)
             )
         } catch {
             return nil

@@ -27,12 +27,13 @@ public struct RingRecord: Hashable, Sendable {
             let text = try RecordText(bytes)
             var groups: [Ring.Group] = []
             for value in text.all("group") {
-                let words = value.split(separator: " ", omittingEmptySubsequences: false)
-                guard words.count == 2, GroupName.problem(String(words[0])) == nil,
-                    let nodes = UInt64(decimal: words[1]), (1...UInt64(Self.mostVirtualNodes)).contains(nodes),
-                    groups.count < Self.mostGroups, !groups.contains(where: { $0.name == words[0] })
+                let words = value.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+                guard words.count == 2, let nodes = UInt64(decimal: words[1]),
+                    (1...UInt64(Self.mostVirtualNodes)).contains(nodes), groups.count < Self.mostGroups
                 else { return nil }
-                groups.append(Ring.Group(name: String(words[0]), virtualNodes: Int(nodes)))
+                let name = String(decoding: words[0], as: UTF8.self)
+                guard GroupName.problem(name) == nil, !groups.contains(where: { $0.name == name }) else { return nil }
+                groups.append(Ring.Group(name: name, virtualNodes: Int(nodes)))
             }
             self.init(version: try text.number("version"), sealed: try text.flag("sealed"), groups: groups)
         } catch {

@@ -9,8 +9,10 @@ public struct Address: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// Parses `host:port` or `[ipv6]:port`; nil where the text is not one.
-    public init?(_ text: String) {
-        let bytes = Array(text.utf8)
+    public init?(_ text: String) { self.init(utf8: Array(text.utf8)[...]) }
+
+    /// The same of the text's bytes.
+    public init?(utf8 bytes: ArraySlice<UInt8>) {
         guard let colon = bytes.lastIndex(of: UInt8(ascii: ":")), colon > 0, bytes.count <= 300 else { return nil }
         let digits = bytes[(colon + 1)...]
         guard (1...5).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }) else { return nil }

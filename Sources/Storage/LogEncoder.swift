@@ -107,14 +107,12 @@ struct LogEncoder: Sendable {
     }
 
     private mutating func decimal(_ number: UInt64) {
-        let start = bytes.count
-        var rest = number
-        repeat {
-            let (quotient, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: digit))
-            rest = quotient
-        } while rest > 0
-        bytes[start...].reverse()
+        var weight: UInt64 = 1
+        while number / weight >= 10 { weight *= 10 }
+        while weight > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / weight % 10))
+            weight /= 10
+        }
     }
 
     /// Ends a record: a space, the checksum of everything from `start` on, that space included, and a newline.

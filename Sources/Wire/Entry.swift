@@ -75,6 +75,8 @@ public struct MemberID: Hashable, Comparable, Sendable, CustomStringConvertible 
     }
 
     public var description: String { "\(store)/\(number)" }
+    /// Numbers first: two lives of one group never have the same.
+    @inlinable public static func == (a: MemberID, b: MemberID) -> Bool { a.number == b.number && a.store == b.store }
     public static func < (a: MemberID, b: MemberID) -> Bool { (a.number, a.store) < (b.number, b.store) }
 }
 
