@@ -37,14 +37,16 @@ extension DataNode {
     }
 
     private mutating func refuseAsReplica(_ origin: Origin, into effects: inout Sink) {
-        guard let chosen = view.config?.primary, let registered = view.members[chosen.number], chosen.number != number else {
+        guard let chosen = view.config?.primary?.number, let index = view.members.index(of: chosen), chosen != number else {
             return origin.fail(.unavailable, "group \(group) has no primary; nothing was done", into: &effects)
         }
         effects.reached(.replicaNamedPrimary)
-        origin.fail(
-            .failedPrecondition, "not the primary of group \(group); \(registered.address) is; nothing was done",
-            redirect: registered.address, into: &effects
-        )
+        let primary = view.members.values[index].address
+        if redirect?.address != primary {
+            redirect = Redirect(
+                address: primary, reason: "not the primary of group \(group); \(primary) is; nothing was done")
+        }
+        origin.fail(.failedPrecondition, redirect?.reason ?? "", redirect: primary, into: &effects)
     }
 
     /// Precondition: a primary in office that owns the key.

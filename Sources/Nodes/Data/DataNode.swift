@@ -76,6 +76,14 @@ public struct DataNode: Node {
     /// Between two primaries, the way to ZooKeeper for config writes.
     var configPort = CoordinationPort(owner: Owner.config)
 
+    /// What requests for another primary were answered last: whoever asks the wrong node asks it again and again.
+    var redirect: Redirect?
+
+    struct Redirect: Sendable {
+        var address: Address
+        var reason: String
+    }
+
     var gate: RingGate
     var pending = PendingCalls()
 

@@ -11,6 +11,30 @@ struct RequestTable: Sendable {
         case sent(to: Address, until: Instant)
     }
 
+    /// Why a request waits. It becomes text when a client is told, which few are: most requests go through at a later try.
+    enum Delay: Hashable, Sendable {
+        case none
+        case noRing
+        case groupUnknown(String)
+        case noPrimary(ofGroup: String)
+        case noLink(to: Address)
+        case linkBroke(to: Address)
+        /// The node that was asked said so.
+        case answered(String)
+
+        func text(server: Address) -> String {
+            switch self {
+            case .none: ""
+            case .noRing: "server \(server) has not heard from ZooKeeper yet; nothing was done"
+            case .groupUnknown(let group): "group \(group) is not known to server \(server) yet; nothing was done"
+            case .noPrimary(let group): "group \(group) has no primary yet; nothing was done"
+            case .noLink(let peer): "there is no link to \(peer), the primary; nothing was done"
+            case .linkBroke(let peer): "the link to \(peer), the primary, broke; nothing was read"
+            case .answered(let message): message
+            }
+        }
+    }
+
     struct Entry: Hashable, Sendable {
         let call: CallID
         let request: KeyRequest
@@ -21,7 +45,7 @@ struct RequestTable: Sendable {
         /// Who was asked last.
         var asked: Address?
         /// Why it could not be done yet.
-        var refusal = ""
+        var delay = Delay.none
 
         init(call: CallID, request: KeyRequest, deadline: Instant) {
             self.call = call
@@ -120,13 +144,17 @@ struct RequestTable: Sendable {
 
     /// The identities of the entries for which the condition holds.
     func ids(where condition: (Entry) -> Bool) -> [UInt64] {
-        slots.compactMap { slot in slot.flatMap { condition($0.entry) ? $0.id : nil } }
+        var found: [UInt64] = []
+        for index in slots.indices where slots[index] != nil && condition(slots[index]!.entry) {
+            found.append(slots[index]!.id)
+        }
+        return found
     }
 
     /// Finds out when the next entry is due. Looks at all of them; between two of these `earliestDue` is kept low enough.
     mutating func findEarliestDue() {
         earliestDue = nil
-        for slot in slots { if let slot { note(due: slot.entry.due) } }
+        for index in slots.indices where slots[index] != nil { note(due: slots[index]!.entry.due) }
     }
 
     private mutating func note(due: Instant) { earliestDue = min(earliestDue ?? due, due) }

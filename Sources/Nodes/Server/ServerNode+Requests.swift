@@ -18,7 +18,7 @@ extension ServerNode {
     private enum Route {
         case to(Address)
         /// There is no way now, but there may soon be one.
-        case awaited(String)
+        case awaited(RequestTable.Delay)
         /// There will be none without an operator, or without a store that comes back.
         case none(String)
     }
@@ -53,7 +53,7 @@ extension ServerNode {
         case .to(let address):
             guard links.isUp(address) else {
                 links.probe(address, id: requests.freshID(), every: options.routeRetry, at: now, into: &effects)
-                return park(id, "there is no link to \(address), the primary; nothing was done", at: now, into: &effects)
+                return park(id, .noLink(to: address), at: now, into: &effects)
             }
             if entry.giveUp != nil { effects.reached(.parkedRequestSent) }
             requests.update(id) { entry in
@@ -61,7 +61,7 @@ extension ServerNode {
                 entry.asked = address
             }
             effects.append(.send(.forward(id: id, entry.request), to: address))
-        case .awaited(let reason): park(id, reason, at: now, into: &effects)
+        case .awaited(let delay): park(id, delay, at: now, into: &effects)
         case .none(let reason):
             effects.reached(.requestForStuckGroup)
             fail(id, .unavailable, reason, into: &effects)
@@ -70,31 +70,34 @@ extension ServerNode {
 
     /// `mutating` although it changes nothing: so everything is looked at in its place, and nothing is copied.
     private mutating func route(of key: [UInt8]) -> Route {
-        guard ring.isLoaded else { return .awaited("server \(address) has not heard from ZooKeeper yet; nothing was done") }
+        guard ring.isLoaded else { return .awaited(.noRing) }
         guard let name = ring.ring.owner(of: key) else { return .none("no group serves keys yet; nothing was done") }
         guard let index = groups.index(of: name), groups.values[index].isLoaded else {
-            return .awaited("group \(name) is not known to server \(address) yet; nothing was done")
+            return .awaited(.groupUnknown(name))
         }
         if let address = groups.values[index].primaryAddress { return .to(address) }
         switch GroupPlan(groups.values[index]) {
         case .stuck(let problem): return .none("group \(name) has no primary: \(problem); nothing was done")
-        case .settled, .bootstrap, .replace: return .awaited("group \(name) has no primary yet; nothing was done")
+        case .settled, .bootstrap, .replace: return .awaited(.noPrimary(ofGroup: name))
         }
     }
 
     /// Keeps a request that certainly did not happen for another try.
-    private mutating func park(_ id: UInt64, _ reason: String, at now: Instant, into effects: inout Sink) {
+    private mutating func park(_ id: UInt64, _ delay: RequestTable.Delay, at now: Instant, into effects: inout Sink) {
         let patience = options.routePatience
         let retryAt = now + options.routeRetry
         effects.reached(.requestParked)
+        var isTooLate = false
         requests.update(id) { entry in
-            entry.refusal = reason
-            entry.giveUp = entry.giveUp ?? min(entry.deadline, now + patience)
+            entry.delay = delay
+            let by = entry.giveUp ?? min(entry.deadline, now + patience)
+            entry.giveUp = by
             entry.state = .parked(retryAt: retryAt)
+            isTooLate = by <= now
         }
-        guard let giveUp = requests[id]?.giveUp, giveUp <= now else { return }
+        guard isTooLate else { return }
         effects.reached(.parkedRequestGivenUp)
-        fail(id, .unavailable, reason, into: &effects)
+        fail(id, .unavailable, delay.text(server: address), into: &effects)
     }
 
     mutating func forwardAnswered(
@@ -105,7 +108,7 @@ extension ServerNode {
         switch reply {
         case .failed(let error):
             switch error.code {
-            case .failedPrecondition, .unavailable: park(id, error.message, at: now, into: &effects)
+            case .failedPrecondition, .unavailable: park(id, .answered(error.message), at: now, into: &effects)
             case .invalidArgument, .deadlineExceeded, .notFound, .resourceExhausted, .aborted, .dataLoss:
                 answer(id, reply, into: &effects)
             }
@@ -131,7 +134,7 @@ extension ServerNode {
             if entry.request.isRead {
                 effects.reached(.readKeptAfterBrokenLink)
                 requests.update(id) { $0.asked = nil }
-                park(id, "the link to \(peer), the primary, broke; nothing was read", at: now, into: &effects)
+                park(id, .linkBroke(to: peer), at: now, into: &effects)
             } else {
                 effects.reached(.mutationCutOff)
                 let message = "the link to \(peer), the primary, broke before it answered; it may have happened"
@@ -179,7 +182,7 @@ extension ServerNode {
         case .parked(let retryAt):
             if min(entry.deadline, entry.giveUp ?? entry.deadline) <= now {
                 effects.reached(.parkedRequestGivenUp)
-                fail(id, .unavailable, entry.refusal, into: &effects)
+                fail(id, .unavailable, entry.delay.text(server: address), into: &effects)
             } else if retryAt <= now {
                 send(id, at: now, into: &effects)
             }
