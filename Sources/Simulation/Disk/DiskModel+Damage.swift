@@ -40,7 +40,7 @@ extension DiskModel {
     // MARK: Damaging
 
     /// Flips a few bits somewhere. Returns whether there was anything to hit.
-    mutating func rot() -> Bool {
+    @usableFromInline mutating func rot() -> Bool {
         guard let (inode, sectors) = somewhere(most: 1) else { return false }
         var luck = random.fork()
         inodes.update(inode) { $0.rot(sectors, &luck) }
@@ -50,7 +50,7 @@ extension DiskModel {
     }
 
     /// Makes a few sectors unreadable. Returns whether there was anything to hit.
-    mutating func loseSectors() -> Bool {
+    @usableFromInline mutating func loseSectors() -> Bool {
         guard let (inode, sectors) = somewhere(most: 8) else { return false }
         inodes.update(inode) { $0.loseSectors(sectors) }
         harm(.badSector, inode, sectors)

@@ -20,7 +20,7 @@ extension DiskModel {
     }
 
     /// The process is gone. What it had asked for is dropped from some point on; with the power goes what is not durable.
-    mutating func processEnded(losingPower: Bool) {
+    @usableFromInline mutating func processEnded(losingPower: Bool) {
         let log = directory.durableEntries[.log]
         let image = log.flatMap { inodes[$0] }
         let (sound, untouched, cutOff) = (image?.soundCount ?? 0, image?.untouched ?? 0, image?.cutOff ?? [])
@@ -62,7 +62,7 @@ extension DiskModel {
     }
 
     /// Only what is durable is left, and chance decides about the rest.
-    mutating func losePower() {
+    @usableFromInline mutating func losePower() {
         noteShownForeignWrites()
         if directory.losePower(&random) { marks.append(.powerLossDroppedDirectoryChange) }
         dropUnreachable()
@@ -73,10 +73,10 @@ extension DiskModel {
     }
 
     /// Nothing ends before `time`. What is under way is not held up: its end is planned already.
-    mutating func stall(until time: Instant) { stalledUntil = max(stalledUntil, time) }
+    @usableFromInline mutating func stall(until time: Instant) { stalledUntil = max(stalledUntil, time) }
 
     /// Works as it should again. What was damaged stays so.
-    mutating func recover() {
+    @usableFromInline mutating func recover() {
         faults = Faults()
         stalledUntil = .zero
     }

@@ -22,7 +22,7 @@ extension DiskModel {
     }
 
     /// Every file is gone. To be called between two lives.
-    mutating func lose() {
+    @usableFromInline mutating func lose() {
         exchange(for: DiskCopy(), .lost)
         marks.append(.diskLost)
     }

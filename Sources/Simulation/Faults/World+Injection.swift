@@ -6,7 +6,7 @@ extension World {
     /// Chooses a fault of a kind for the world as it is; nil where there is nobody to hit. Nothing happens yet.
     ///
     /// - Parameter mayHit: which processes are fair game.
-    public func drawFault(_ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom) -> Fault? {
+    @inlinable public func drawFault(_ kind: FaultKind, mayHit: (Int) -> Bool, random: inout SeededRandom) -> Fault? {
         let targets = (0..<processCount).filter(mayHit)
         let living = targets.filter { isUp($0) }
         guard let anybody = targets.pick(&random) else { return nil }
@@ -76,7 +76,7 @@ extension World {
             let others = (0..<processCount).filter { $0 != anybody && random.chance(2, in: 3) }
             return Fault(kind, paths: bothWays(anybody, others), amount: factor, lasts: faultTime(&random))
         case .zooKeeperOutage:
-            return zooKeeper.isOut ? nil : Fault(kind, lasts: faultTime(&random))
+            return _zooKeeper.isOut ? nil : Fault(kind, lasts: faultTime(&random))
         case .zooKeeperFailover: return zooKeeperLeader == nil ? nil : Fault(kind)
         case .zooKeeperReset:
             // At most moments nobody waits for a write.
@@ -89,8 +89,7 @@ extension World {
             return servers.isEmpty ? nil : Fault(kind, processes: [anybody], servers: servers, lasts: faultTime(&random))
         case .zooKeeperServerIsolated, .zooKeeperServerDown:
             // A minority, so that there is a leader.
-            guard (0..<zooKeeperServers).allSatisfy({ !zooKeeper.servers[$0].isIsolated && !zooKeeper.servers[$0].isDown })
-            else { return nil }
+            guard _zooKeeper.isWhole else { return nil }
             return Fault(kind, servers: [random.below(zooKeeperServers)], lasts: faultTime(&random))
         case .sessionExpiry:
             guard let victim = living.pick(&random) else { return nil }
@@ -118,16 +117,16 @@ extension World {
         }
     }
 
-    private func bothWays(_ a: Int, _ others: [Int]) -> [Fault.Path] {
+    @inlinable func bothWays(_ a: Int, _ others: [Int]) -> [Fault.Path] {
         others.flatMap { [Fault.Path(from: a, to: $0), Fault.Path(from: $0, to: a)] }
     }
 
-    private func cut(_ kind: FaultKind, _ paths: [Fault.Path], _ random: inout SeededRandom) -> Fault? {
+    @inlinable func cut(_ kind: FaultKind, _ paths: [Fault.Path], _ random: inout SeededRandom) -> Fault? {
         paths.isEmpty ? nil : Fault(kind, paths: paths, lasts: faultTime(&random))
     }
 
     /// How long a fault lasts: around the lengths that matter to leases, to retries, and to sessions.
-    private func faultTime(_ random: inout SeededRandom) -> Nanoseconds {
+    @inlinable func faultTime(_ random: inout SeededRandom) -> Nanoseconds {
         switch random.below(4) {
         case 0: random.length(.milliseconds(1)...(.milliseconds(150)))
         case 1: random.length(.milliseconds(100)...(.milliseconds(1_200)))
@@ -136,7 +135,7 @@ extension World {
         }
     }
 
-    private func downTime(_ random: inout SeededRandom) -> Nanoseconds {
+    @inlinable func downTime(_ random: inout SeededRandom) -> Nanoseconds {
         random.chance(1, in: 3) ? random.length(.milliseconds(1)...(.milliseconds(100))) : faultTime(&random)
     }
 
@@ -146,7 +145,7 @@ extension World {
     ///
     /// A trap only begins to wait: an occurrence `.trapSprung` comes at its moment, and `spring` makes it a crash. Whoever
     /// drives the world ends the fault after `fault.lasts`, and starts what has crashed again.
-    public mutating func begin(_ fault: Fault) {
+    @inlinable public mutating func begin(_ fault: Fault) {
         trace.fold(at: now, 64, fault.kind.rawValue) { _ in }
         tell(.fault, "\(fault)")
         tellBars(of: fault)
@@ -204,7 +203,7 @@ extension World {
     }
 
     /// The crash that a fault is: kills its processes, or takes their power or their disks.
-    public mutating func spring(_ fault: Fault) {
+    @inlinable public mutating func spring(_ fault: Fault) {
         for process in fault.processes where process < processCount {
             let losesPower = fault.kind != .kill
             if isUp(process) { crash(process, losingPower: losesPower) } else if losesPower { losePowerWhileDown(process) }
@@ -213,7 +212,7 @@ extension World {
     }
 
     /// Ends a fault. What has crashed stays down: only whoever drives the world knows what to start.
-    public mutating func end(_ fault: Fault) {
+    @inlinable public mutating func end(_ fault: Fault) {
         let processes = fault.processes.filter { $0 < processCount }
         let servers = fault.servers.filter { $0 < zooKeeperServers }
         switch fault.kind {
@@ -238,12 +237,12 @@ extension World {
         tell(.repair, "ends: \(fault)")
     }
 
-    private func known(_ paths: [Fault.Path]) -> [Fault.Path] {
+    @inlinable func known(_ paths: [Fault.Path]) -> [Fault.Path] {
         paths.filter { $0.from < network.endpoints && $0.to < network.endpoints && $0.from != $0.to }
     }
 }
 
 extension Array {
     /// An element drawn evenly; nil where there is none, and then nothing is drawn.
-    func pick(_ random: inout SeededRandom) -> Element? { isEmpty ? nil : self[random.below(count)] }
+    @inlinable func pick(_ random: inout SeededRandom) -> Element? { isEmpty ? nil : self[random.below(count)] }
 }

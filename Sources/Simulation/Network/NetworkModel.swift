@@ -100,7 +100,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
         cuts[path(from, to)] -= 1
     }
 
-    mutating func setSlowness(from: Int, to: Int, factor: Int64) { slowness[path(from, to)] = factor }
+    @inlinable mutating func setSlowness(from: Int, to: Int, factor: Int64) { slowness[path(from, to)] = factor }
 
     @inlinable mutating func latency(from: Int, to: Int) -> Nanoseconds {
         let usual = options.latency.draw(&random)
@@ -109,7 +109,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
     }
 
     /// The paths over which a connection is open.
-    var openPaths: [Fault.Path] {
+    @inlinable var openPaths: [Fault.Path] {
         connections.filter { $0.state == .open }.map { Fault.Path(from: $0.from, to: $0.to) }
     }
 

@@ -49,12 +49,12 @@ public struct Trace: Sendable {
     }
 
     /// Begins a bar that lasts until `endBars`, or to its own end.
-    mutating func begin(_ bar: StoryBar) {
+    @usableFromInline mutating func begin(_ bar: StoryBar) {
         if isRecording { bars.append(bar) }
     }
 
     /// Ends what still lasts on a lane.
-    mutating func endBars(_ kinds: [StoryBar.Kind], lane: Int, at time: Instant) {
+    @usableFromInline mutating func endBars(_ kinds: [StoryBar.Kind], lane: Int, at time: Instant) {
         guard isRecording else { return }
         for index in bars.indices where bars[index].lane == lane && bars[index].end > time && kinds.contains(bars[index].kind) {
             bars[index].end = time

@@ -26,7 +26,7 @@
         count += 1
     }
 
-    @inline(never) @usableFromInline mutating func grow() {
+    @inline(never) @inlinable mutating func grow() {
         var larger: [Element?] = []
         larger.reserveCapacity(max(4, 2 * count))
         for index in 0..<count { larger.append(ring[place(index)].take()) }

@@ -13,7 +13,7 @@ extension World {
         deliver(.disk(completion), to: process)
     }
 
-    @usableFromInline mutating func takeMarks(_ process: Int) {
+    @inlinable mutating func takeMarks(_ process: Int) {
         guard !disks[process].marks.isEmpty else { return }
         for mark in disks[process].marks {
             count(mark)
@@ -26,7 +26,7 @@ extension World {
 
     /// Lets a fault wait for a moment at which the process's disk has requests under way or unsynced bytes: then
     /// `.trapSprung` occurs. Crashes at any moment would rarely meet one.
-    public mutating func setTrap(_ process: Int, _ fault: Fault) {
+    @inlinable public mutating func setTrap(_ process: Int, _ fault: Fault) {
         processes[process].trap = fault
     }
 
@@ -39,25 +39,25 @@ extension World {
     }
 
     /// How a process's disk fails from now on.
-    public mutating func setDiskFaults(_ process: Int, _ faults: DiskModel.Faults) {
+    @inlinable public mutating func setDiskFaults(_ process: Int, _ faults: DiskModel.Faults) {
         disks[process].faults = faults
     }
 
     /// The disk accepts nothing for a while: what is asked meanwhile ends afterwards.
-    public mutating func stallDisk(_ process: Int, for length: Nanoseconds) {
+    @inlinable public mutating func stallDisk(_ process: Int, for length: Nanoseconds) {
         disks[process].stall(until: now + length)
     }
 
     /// The disk works as it should again. What it has lost stays lost.
-    public mutating func recoverDisk(_ process: Int) { disks[process].recover() }
+    @inlinable public mutating func recoverDisk(_ process: Int) { disks[process].recover() }
 
     /// Flips bits somewhere in what a process's disk holds. Returns whether there was anything to hit.
     @discardableResult
-    public mutating func rotDisk(_ process: Int) -> Bool { harmDisk(process, 80) { $0.rot() } }
+    @inlinable public mutating func rotDisk(_ process: Int) -> Bool { harmDisk(process, 80) { $0.rot() } }
 
     /// Makes sectors somewhere on a process's disk unreadable. Returns whether there was anything to hit.
     @discardableResult
-    public mutating func loseSectors(_ process: Int) -> Bool { harmDisk(process, 81) { $0.loseSectors() } }
+    @inlinable public mutating func loseSectors(_ process: Int) -> Bool { harmDisk(process, 81) { $0.loseSectors() } }
 
     /// Lets a process's page cache go: what a failed sync dropped, and what went elsewhere, is seen from now on.
     public mutating func forgetPageCache(_ process: Int) {
@@ -68,7 +68,7 @@ extension World {
     }
 
     /// The disk of a process that is down is lost: it starts again with an empty one.
-    public mutating func loseDisk(_ process: Int) {
+    @inlinable public mutating func loseDisk(_ process: Int) {
         precondition(!processes[process].isUp, "the process is down")
         tell(.fault, lane: process, "its disk is replaced by an empty one")
         _ = harmDisk(process, 83) {
@@ -86,7 +86,7 @@ extension World {
         }
     }
 
-    private mutating func harmDisk(_ process: Int, _ code: UInt64, _ harm: (inout DiskModel) -> Bool) -> Bool {
+    @inlinable mutating func harmDisk(_ process: Int, _ code: UInt64, _ harm: (inout DiskModel) -> Bool) -> Bool {
         let happened = harm(&disks[process])
         trace.fold(at: now, code, process) { [count = disks[process].harmCount] in $0.fold(count) }
         takeMarks(process)

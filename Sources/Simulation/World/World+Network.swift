@@ -168,7 +168,7 @@ extension World {
 
     /// Breaks the connection between two processes, if there is one, as a reset would.
     @discardableResult
-    public mutating func resetConnection(from: Int, to: Int) -> Bool {
+    @inlinable public mutating func resetConnection(from: Int, to: Int) -> Bool {
         guard let slot = network.links[network.path(from, to)].connection, network.connections[slot].state == .open else {
             return false
         }
@@ -181,7 +181,7 @@ extension World {
     }
 
     /// Multiplies the latency of a path; 1 is as usual.
-    public mutating func setSlowness(from: Int, to: Int, factor: Int64) {
+    @inlinable public mutating func setSlowness(from: Int, to: Int, factor: Int64) {
         network.setSlowness(from: from, to: to, factor: factor)
     }
 }

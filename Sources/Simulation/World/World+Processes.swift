@@ -2,7 +2,7 @@ import Machine
 
 extension World {
     /// Starts a process that is down: a new life of `node` on the disk that it finds.
-    public mutating func start(_ process: Int, _ node: N) {
+    @inlinable public mutating func start(_ process: Int, _ node: N) {
         precondition(!processes[process].isUp, "a process has one life at a time")
         processes[process].life += 1
         processes[process].isUp = true
@@ -22,7 +22,7 @@ extension World {
     }
 
     /// Ends a life without warning: `kill -9`, or the loss of power, which takes unsynced bytes with it.
-    public mutating func crash(_ process: Int, losingPower: Bool) {
+    @inlinable public mutating func crash(_ process: Int, losingPower: Bool) {
         precondition(processes[process].isUp, "only a living process crashes")
         tell(.life, lane: process, losingPower ? "lost power" : "was killed")
         trace.fold(at: now, 3, process) { $0.fold(losingPower ? 1 : 0 as UInt64) }
@@ -30,14 +30,14 @@ extension World {
     }
 
     /// Power is lost while the process is down.
-    public mutating func losePowerWhileDown(_ process: Int) {
+    @inlinable public mutating func losePowerWhileDown(_ process: Int) {
         precondition(!processes[process].isUp, "the process is down")
         tell(.life, lane: process, "lost power while down")
         disks[process].losePower()
         takeMarks(process)
     }
 
-    @usableFromInline mutating func end(_ process: Int, losingPower: Bool) {
+    @inlinable mutating func end(_ process: Int, losingPower: Bool) {
         processes[process].isUp = false
         processes[process].inbox.removeAll()
         processes[process].notes.removeAll()
@@ -51,19 +51,19 @@ extension World {
         disks[process].processEnded(losingPower: losingPower)
         takeMarks(process)
         breakConnections(of: process)
-        zooKeeper.processEnded(process, at: now)
+        _zooKeeper.processEnded(process, at: now)
         takeCoordinationOutput()
         breakCalls(at: process)
     }
 
     /// Asks a node to end cleanly, as SIGTERM does.
-    public mutating func requestShutdown(_ process: Int) {
+    @inlinable public mutating func requestShutdown(_ process: Int) {
         tell(.life, lane: process, "asked to shut down")
         deliver(.shutdownRequested, to: process)
     }
 
     /// Stops a living process from running. `midBatch`: between its next step and the effects of that step.
-    public mutating func pause(_ process: Int, for length: Nanoseconds, midBatch: Bool) {
+    @inlinable public mutating func pause(_ process: Int, for length: Nanoseconds, midBatch: Bool) {
         guard processes[process].isUp, !processes[process].isPaused else { return }
         trace.fold(at: now, 4, process) { $0.fold(length.count) }
         if midBatch {
@@ -94,5 +94,5 @@ extension World {
     }
 
     /// How long events wait before the process looks at them, from now on.
-    public mutating func setReaction(_ process: Int, _ reaction: Spread) { processes[process].reaction = reaction }
+    @inlinable public mutating func setReaction(_ process: Int, _ reaction: Spread) { processes[process].reaction = reaction }
 }

@@ -3,8 +3,8 @@ import Machine
 // What is told of a run: lanes are the endpoints (processes, then clients), then ZooKeeper, then the world itself.
 
 extension World {
-    public var laneOfZooKeeper: Int { network.endpoints }
-    public var laneOfWorld: Int { network.endpoints + 1 }
+    @inlinable public var laneOfZooKeeper: Int { network.endpoints }
+    @inlinable public var laneOfWorld: Int { network.endpoints + 1 }
 
     /// Records an event, if anything is recorded.
     @inline(__always)
@@ -25,20 +25,20 @@ extension World {
     }
 
     /// Begins a bar of the story that lasts until `endBars`, or for a known time.
-    public mutating func beginBar(
+    @inlinable public mutating func beginBar(
         _ kind: StoryBar.Kind, lane: Int, lasting length: Nanoseconds? = nil, _ text: @autoclosure () -> String
     ) {
         guard trace.isRecording else { return }
         trace.begin(StoryBar(lane: lane, kind: kind, begin: now, end: length.map { now + $0 } ?? .never, text: text()))
     }
 
-    public mutating func endBars(_ kinds: [StoryBar.Kind], lane: Int) { trace.endBars(kinds, lane: lane, at: now) }
+    @inlinable public mutating func endBars(_ kinds: [StoryBar.Kind], lane: Int) { trace.endBars(kinds, lane: lane, at: now) }
 
     /// A bar whose outcome is known at its end.
     public mutating func tellBar(_ bar: StoryBar) { trace.begin(bar) }
 
     /// What a fault covers, for the picture.
-    mutating func tellBars(of fault: Fault) {
+    @usableFromInline mutating func tellBars(of fault: Fault) {
         guard trace.isRecording else { return }
         let kind: StoryBar.Kind
         var lanes = fault.processes

@@ -10,8 +10,8 @@ import Machine
 ///         switch occurrence { … }
 ///     }
 ///
-/// The path of an event through the world is inlinable: so a world of your node is compiled for your node, in your module, and is
-/// several times as fast. What is rare is not.
+/// The path of an event through the world is inlinable, and so is that of a fault: a world of your node is compiled for your
+/// node, in your module, and is several times as fast. What is rare is not.
 ///
 /// Time is virtual: the world jumps from one planned happening to the next. Randomness comes in streams, one for each
 /// concern (the network, each disk, ZooKeeper, the scheduling of processes), so that one draw more in one of them does not
@@ -143,7 +143,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         return nil
     }
 
-    func name(_ endpoint: Int) -> String {
+    @usableFromInline func name(_ endpoint: Int) -> String {
         endpoint < processes.count ? processes[endpoint].address.host : "client \(endpoint - processes.count)"
     }
 
@@ -346,7 +346,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     }
 
     /// A process's clock runs at another rate from now on, in parts per million faster than the world's.
-    public mutating func setClockRate(_ process: Int, _ rate: Int64) {
+    @inlinable public mutating func setClockRate(_ process: Int, _ rate: Int64) {
         processes[process].clock.run(at: rate, from: now)
         // A timer is never early by the clock that it was set by.
         for slot in processes[process].timers.indices where processes[process].timers[slot].due < .never {

@@ -5,7 +5,7 @@ import Machine
 
 extension ZooKeeperModel {
     /// Cuts a process off from a server, or ends that. Neither side notices at once.
-    mutating func setCut(_ process: Int, _ server: Int, _ isCut: Bool, at now: Instant) {
+    @usableFromInline mutating func setCut(_ process: Int, _ server: Int, _ isCut: Bool, at now: Instant) {
         guard cuts[process][server] != isCut else { return }
         cuts[process][server] = isCut
         for handle in handlesOfProcess[process]
@@ -28,11 +28,11 @@ extension ZooKeeperModel {
     }
 
     /// A process's connections break, and both sides notice.
-    mutating func breakConnections(of process: Int, at now: Instant) {
+    @usableFromInline mutating func breakConnections(of process: Int, at now: Instant) {
         for handle in handlesOfProcess[process] { lose(handle, at: now) }
     }
 
-    mutating func setDown(_ server: Int, _ down: Bool, at now: Instant) {
+    @usableFromInline mutating func setDown(_ server: Int, _ down: Bool, at now: Instant) {
         guard servers[server].isDown != down else { return }
         servers[server].changes += 1
         servers[server].isDown = down
@@ -45,7 +45,7 @@ extension ZooKeeperModel {
     }
 
     /// The leader crashes, and its server is back by itself after a while.
-    mutating func failOver(at now: Instant) {
+    @usableFromInline mutating func failOver(at now: Instant) {
         guard let leaderServer, !servers[leaderServer].isIsolated else { return }
         setDown(leaderServer, true, at: now)
         plan(
@@ -54,10 +54,10 @@ extension ZooKeeperModel {
     }
 
     /// A server applies what is committed long after the others, but within what the leader bears with.
-    mutating func setSlow(_ server: Int, _ slow: Bool, at now: Instant) { servers[server].isSlow = slow }
+    @usableFromInline mutating func setSlow(_ server: Int, _ slow: Bool, at now: Instant) { servers[server].isSlow = slow }
 
     /// No leader, and none can be elected.
-    mutating func beginOutage(at now: Instant) {
+    @usableFromInline mutating func beginOutage(at now: Instant) {
         guard !isOut else { return }
         isOut = true
         loseLeader(at: now)
@@ -65,7 +65,7 @@ extension ZooKeeperModel {
     }
 
     /// A new leader at once, if there is a majority.
-    mutating func endOutage(at now: Instant) {
+    @usableFromInline mutating func endOutage(at now: Instant) {
         guard isOut else { return }
         isOut = false
         elect(at: now)
@@ -73,7 +73,7 @@ extension ZooKeeperModel {
     }
 
     /// The ensemble ends a session, as it does when it has not heard of it for too long.
-    mutating func expireSession(ofHandle handle: Int, at now: Instant) {
+    @usableFromInline mutating func expireSession(ofHandle handle: Int, at now: Instant) {
         guard handles[handle].sessionID != 0, canCommit else { return }
         let session = sessionIndex(handles[handle].sessionID)
         guard sessions[session].isAlive else { return }
@@ -83,7 +83,7 @@ extension ZooKeeperModel {
 
     /// The process's connection is to break around one of its next writes: before it is executed, or before it is answered. At
     /// most other moments a broken connection leaves nothing in doubt.
-    mutating func setWriteTrap(_ process: Int) { writeTraps[process] = true }
+    @usableFromInline mutating func setWriteTrap(_ process: Int) { writeTraps[process] = true }
 
     /// Whether the trap springs at this write. Not always at the next one: most writes create what is there already.
     mutating func springsTrap(_ operation: CoordinationOperation, of process: Int) -> Bool {
@@ -97,14 +97,14 @@ extension ZooKeeperModel {
     }
 
     /// The ephemeral nodes of a process's present sessions, in order.
-    func ephemeralNodes(of process: Int) -> [String] {
+    @usableFromInline func ephemeralNodes(of process: Int) -> [String] {
         handlesOfProcess[process].flatMap { handle in
             handles[handle].sessionID == 0 ? [] : leader.tree.ephemerals(of: handles[handle].sessionID)
         }
     }
 
     /// An operator deletes a node.
-    mutating func deleteByHand(_ path: String, at now: Instant) {
+    @usableFromInline mutating func deleteByHand(_ path: String, at now: Instant) {
         guard canCommit else { return }
         _ = leader.decide(.delete(path: path, version: -1), of: 0)
         planCatchUps(at: now)

@@ -39,6 +39,9 @@ extension ZooKeeperModel {
         return min(cutOffAt ?? leaderCutOffAt, leaderCutOffAt)
     }
 
+    /// Whether every server is up and reaches the others.
+    @usableFromInline var isWhole: Bool { servers.allSatisfy { !$0.isDown && !$0.isIsolated } }
+
     /// Those who could elect.
     private var members: [Int] { servers.indices.filter { !servers[$0].isDown && !servers[$0].isIsolated } }
 
@@ -149,7 +152,7 @@ extension ZooKeeperModel {
         reviewLeadership(at: now)
     }
 
-    mutating func setIsolated(_ server: Int, _ isolated: Bool, at now: Instant) {
+    @usableFromInline mutating func setIsolated(_ server: Int, _ isolated: Bool, at now: Instant) {
         // A server alone has nobody to be cut off from.
         guard servers[server].isIsolated != isolated, servers.count > 1 else { return }
         if isolated {

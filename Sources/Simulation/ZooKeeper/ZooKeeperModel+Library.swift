@@ -142,7 +142,7 @@ extension ZooKeeperModel {
     }
 
     /// The life of a process ends: its connections close, its sessions are left to expire.
-    mutating func processEnded(_ process: Int, at now: Instant) {
+    @usableFromInline mutating func processEnded(_ process: Int, at now: Instant) {
         for handle in handlesOfProcess[process] {
             leaveRequestsBehind(handle, at: now)
             handles[handle].isAlive = false

@@ -53,7 +53,7 @@ public struct ZooKeeperModel: Sendable {
     @usableFromInline var leader = Leader()
     var servers: [Server]
     /// The server that leads; nil while there is none, and nothing is decided. It may be cut off, and nobody knows yet.
-    var leaderServer: Int?
+    @usableFromInline var leaderServer: Int?
     /// Counts leaders; a server that served under an earlier one must join anew.
     var elections: UInt32 = 1
     var electionPlanned = false
@@ -62,14 +62,14 @@ public struct ZooKeeperModel: Sendable {
     var sessions: [Session] = []
     var handles: [Handle] = []
     /// The handles of each process's current life.
-    var handlesOfProcess: [[Int]]
+    @usableFromInline var handlesOfProcess: [[Int]]
     var isPaused: [Bool]
     /// Which servers each process is cut off from.
     var cuts: [[Bool]]
     /// Whether each process's connection breaks around one of its next writes.
     var writeTraps: [Bool]
     /// An outage from outside: no leader can be elected.
-    var isOut = false
+    @usableFromInline var isOut = false
     var random: SeededRandom
     @usableFromInline var plans: [(ZooKeeperHappening, Instant)] = []
     /// What clients hear now: the world takes both after everything that it asks of the ensemble.
