@@ -278,11 +278,14 @@ private struct Ticket: Comparable {
 
     /// nil for a name that is not `<guid>-lock-<10 digits>`; such a child queues for nothing.
     init?(_ name: String) {
-        guard let dash = name.lastIndex(of: "-"), name[..<dash].hasSuffix("-lock") else { return nil }
-        let digits = name[name.index(after: dash)...].utf8
-        guard digits.count == 10, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
+        // By bytes: to look at characters means to look for those that consist of several.
+        let bytes = name.utf8
+        let digits = bytes.suffix(10)
+        let before = bytes.dropLast(10)
+        guard digits.count == 10, digits.allSatisfy({ (48...57).contains($0) }), before.suffix(6).elementsEqual("-lock-".utf8)
+        else { return nil }
         self.name = name
-        guid = name[..<dash].dropLast("-lock".count)
+        guid = Substring(before.dropLast(6))
         sequence = digits.reduce(0) { $0 * 10 + UInt64($1 - 48) }
     }
 

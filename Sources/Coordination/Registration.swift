@@ -130,7 +130,7 @@ extension Registration {
         switch state {
         case .idle, .registered: break
         case .preparing(let next):
-            let node = place.parents[next]
+            guard let node = place.parent(next) else { return }
             conversation.ask(.create(path: node.path, data: Array(node.data.utf8), mode: .persistent), into: &sink)
         case .locking:
             lock.acquire(session: session, at: now, into: &sink)
@@ -179,10 +179,10 @@ extension Registration {
     private mutating func prepared(_ next: Int, _ reply: CoordinationReply, at now: Instant, into sink: inout Sink) {
         switch reply {
         case .created, .failed(.nodeExists, _):
-            state = next + 1 < place.parents.count ? .preparing(next: next + 1) : startOver
+            state = place.parent(next + 1) != nil ? .preparing(next: next + 1) : startOver
         case .failed(let error, _) where !error.isOutcomeUnknown:
             // NONODE means that somebody deletes what we create, or that the chroot of the connect string is not there.
-            report("cannot create \(place.parents[next].path) in ZooKeeper: \(error)", into: &sink)
+            report("cannot create \(place.parent(next)?.path ?? "a node") in ZooKeeper: \(error)", into: &sink)
             state = .preparing(next: 0)
             conversation.pause(at: now, into: &sink)
         case .failed, .deleted, .set, .data, .existence, .children, .synced, .multi:
@@ -312,19 +312,19 @@ extension Registration.Place {
         }
     }
 
-    /// The persistent nodes that must be there, parents first. Creating them again is harmless.
-    fileprivate var parents: [(path: String, data: String)] {
-        switch self {
-        case .server:
-            [
-                (Paths.server, ""), (Paths.serverLock, ""), (Paths.serverTop, "1"), (Paths.serverEpoch, "0"), (Paths.data, ""),
-                (Paths.dataLock, ""),
-            ]
-        case .group(let group):
-            [
-                (Paths.data, ""), (Paths.dataLock, ""), (Paths.group(group), ""), (Paths.top(ofGroup: group), "1"),
-                (Paths.primary(ofGroup: group), ""),
-            ]
+    /// The persistent nodes that must be there, one by one, parents first; nil after the last. Creating them again is harmless.
+    fileprivate func parent(_ index: Int) -> (path: String, data: String)? {
+        switch (self, index) {
+        case (.server, 0): (Paths.server, "")
+        case (.server, 1): (Paths.serverLock, "")
+        case (.server, 2): (Paths.serverTop, "1")
+        case (.server, 3): (Paths.serverEpoch, "0")
+        case (.server, 4), (.group, 0): (Paths.data, "")
+        case (.server, 5), (.group, 1): (Paths.dataLock, "")
+        case (.group(let group), 2): (Paths.group(group), "")
+        case (.group(let group), 3): (Paths.top(ofGroup: group), "1")
+        case (.group(let group), 4): (Paths.primary(ofGroup: group), "")
+        case (.server, _), (.group, _): nil
         }
     }
 }

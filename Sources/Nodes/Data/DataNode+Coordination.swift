@@ -31,7 +31,8 @@ extension DataNode {
         }
         // Until it shows this life, a view that has become current without a change tells something, too: that it is gone.
         if viewChanged || !wasSeen { evaluate(now: now, into: &effects) }
-        guard case .reply(let id, let reply) = event.kind, event.session == session.token else { return }
+        guard primary != nil || gate.isAsking, event.session == session.token, case .reply(let id, let reply) = event.kind
+        else { return }
         if let verdict = primary?.coordinated(id, reply, now: now, into: &effects) {
             conclude(verdict, now: now, into: &effects)
         }

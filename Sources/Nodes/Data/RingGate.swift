@@ -65,6 +65,9 @@ struct RingGate: Sendable {
         learn(record, version: version)
     }
 
+    /// Whether ZooKeeper has been asked something, and the answer counts.
+    var isAsking: Bool { proof != nil }
+
     /// A little time has passed.
     mutating func tick() { if proof == .stale { proof = nil } }
 
@@ -177,12 +180,12 @@ struct RingGate: Sendable {
     }
 
     /// Nothing that waits here has been executed.
-    mutating func failAll(before instant: Instant?, _ reason: String, into effects: inout Sink) {
+    mutating func failAll(before instant: Instant?, _ reason: @autoclosure () -> String, into effects: inout Sink) {
         var removed = 0
         while let first = waiting.first, instant.map({ first.arrived < $0 }) ?? true {
             _ = removeFirst()
             removed += 1
-            first.origin.fail(.unavailable, "\(reason); nothing was done", into: &effects)
+            first.origin.fail(.unavailable, "\(reason()); nothing was done", into: &effects)
         }
         // Those that went were the first of those that it counts.
         if removed > 0, case .checking(let id, let reads) = proof {

@@ -237,6 +237,8 @@ extension ServerNode {
             let members = groups.values[index].members
             for index in members.keys.indices { present.append(members.values[index].address) }
         }
+        if present == lastPresent { return }
+        lastPresent = present
         present.sort()
         if present == knownPeers { return }
         // The answers of a node that is gone still count, if any come.
@@ -247,5 +249,7 @@ extension ServerNode {
             effects.append(.closeLink(peer))
         }
         knownPeers = present + awaited
+        // They are looked at again with the next change of any route.
+        if !awaited.isEmpty { lastPresent = nil }
     }
 }

@@ -82,6 +82,8 @@ public struct ServerNode: Node {
     var routesChanged = false
     /// Where data nodes are registered, or were when they were sent something that is not answered.
     var knownPeers: [Address] = []
+    /// Where data nodes were registered when that was last looked at, group by group.
+    var lastPresent: [Address]?
 
     /// - Parameters:
     ///   - address: where clients and nodes reach this server.
