@@ -27,6 +27,9 @@ struct Simulator {
         self.words = words
         // A machine that stops says so in one line; a backtrace would take seconds for each.
         environment["SWIFT_BACKTRACE"] = "enable=no"
+        // A simulation takes and frees small pieces all the time. What glibc keeps at hand of them, seven of each size, is too
+        // little.
+        environment["GLIBC_TUNABLES"] = environment["GLIBC_TUNABLES"] ?? "glibc.malloc.tcache_count=1000"
     }
 
     /// Not started yet.

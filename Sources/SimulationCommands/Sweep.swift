@@ -34,7 +34,8 @@ final class Sweep: @unchecked Sendable {
         self.isQuiet = isQuiet
         arguments = ["worker"] + kind.words + extra
         total = seeds.count
-        let size = UInt64(max(10, min(250, seeds.count / (jobs * 4))))
+        // Parts for a balance at the end, and not more: each costs the start of a process.
+        let size = UInt64(max(10, min(250, jobs == 1 ? seeds.count : seeds.count / (jobs * 4))))
         parts = stride(from: seeds.lowerBound, through: seeds.upperBound, by: UInt64.Stride(size)).map {
             $0...min($0 + size - 1, seeds.upperBound)
         }
