@@ -160,7 +160,7 @@ public struct NetworkModel<Message: Sendable>: Sendable {
             !isCut(from: connections[slot].from, to: connections[slot].to)
         else { return nil }
         connections[slot].arrivalPlanned = true
-        return max(connections[slot].inFlight[0].arrival, now)
+        return max(connections[slot].inFlight.look(at: 0) { $0.arrival }, now)
     }
 
     /// The connection is open: what was sent meanwhile is on its way. Returns when the first of it arrives.

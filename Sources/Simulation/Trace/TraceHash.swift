@@ -34,18 +34,18 @@ public struct TraceHash: Hashable, Sendable {
     }
 
     @inlinable public mutating func fold(_ text: String) {
-        var word: UInt64 = 0
-        var filled = 0
-        for byte in text.utf8 {
-            word = word << 8 | UInt64(byte)
-            filled += 1
-            if filled == 8 {
-                fold(word)
-                word = 0
-                filled = 0
+        var text = text
+        text.withUTF8 { bytes in
+            let raw = UnsafeRawBufferPointer(bytes)
+            var offset = 0
+            while offset + 8 <= raw.count {
+                fold(UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+                offset += 8
             }
+            var rest: UInt64 = 0
+            for index in offset..<raw.count { rest = rest << 8 | UInt64(raw[index]) }
+            fold(rest << 8 | UInt64(raw.count - offset))
         }
-        fold(word << 8 | UInt64(filled))
     }
 }
 

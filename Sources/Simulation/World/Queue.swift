@@ -20,6 +20,11 @@
         _modify { yield &ring[place(index)]! }
     }
 
+    /// Looks at the `index`-th from the front in its place: to read it through the subscript copies the whole of it.
+    @inlinable @inline(__always) mutating func look<Answer>(at index: Int, _ look: (inout Element) -> Answer) -> Answer {
+        look(&ring[place(index)]!)
+    }
+
     @inlinable mutating func append(_ element: Element) {
         if count == ring.count { grow() }
         ring[place(count)] = element

@@ -31,10 +31,9 @@ extension World {
     }
 
     @inlinable mutating func springTrap(_ process: Int) {
-        guard let fault = processes[process].trap, processes[process].isUp, disks[process].hasSomethingToLose,
-            scheduling.chance(1, in: 3)
+        guard processes[process].trap != nil, processes[process].isUp, disks[process].hasSomethingToLose,
+            scheduling.chance(1, in: 3), let fault = processes[process].trap.take()
         else { return }
-        processes[process].trap = nil
         occur(.trapSprung(process: process, fault))
     }
 

@@ -59,7 +59,9 @@ extension World {
         network.connections[slot].arrivalPlanned = false
         let (from, to) = (network.connections[slot].from, network.connections[slot].to)
         guard !network.isCut(from: from, to: to) else { return }
-        while !network.connections[slot].inFlight.isEmpty, network.connections[slot].inFlight[0].arrival <= now {
+        let now = now
+        while !network.connections[slot].inFlight.isEmpty, network.connections[slot].inFlight.look(at: 0, { $0.arrival <= now })
+        {
             guard let next = network.connections[slot].inFlight.popFirst() else { break }
             deliver(.received(next.message, from: processes[from].address), to: to, from: from, sent: next.sent)
         }

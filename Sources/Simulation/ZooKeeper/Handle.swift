@@ -17,6 +17,17 @@ struct Handle: Sendable {
         var kind: Kind
         var asked: Instant
         var arrival: Instant
+        var pace: Pace
+        var setsWatch = false
+
+        /// What has to be waited for until it is done.
+        enum Pace: Sendable {
+            case usual
+            /// A quorum's commit.
+            case write
+            /// The leader's word.
+            case sync
+        }
 
         enum Kind: Sendable {
             case operation(CoordinationID, CoordinationOperation)

@@ -60,7 +60,16 @@ extension ZooKeeperModel {
     private mutating func enqueue(_ kind: Handle.Request.Kind, _ handle: Int, at now: Instant) {
         let arrival = max(now + options.latency.draw(&random), handles[handle].lastArrival)
         handles[handle].lastArrival = arrival
-        handles[handle].requests.append(Handle.Request(kind: kind, asked: now, arrival: arrival))
+        var request = Handle.Request(kind: kind, asked: now, arrival: arrival, pace: .usual)
+        switch kind {
+        case .close: request.pace = .write
+        case .operation(_, let operation):
+            request.setsWatch = operation.setsWatch
+            if operation.isWrite { request.pace = .write }
+            if case .sync = operation { request.pace = .sync }
+        case .refused: break
+        }
+        handles[handle].requests.append(request)
         planExecution(handle, at: now)
     }
 
@@ -184,13 +193,13 @@ extension ZooKeeperModel {
             return
         }
         handles[handle].deliveryPlanned = true
-        let arrival = handles[handle].packets[0].arrival
+        let arrival = handles[handle].packets.look(at: 0) { $0.arrival }
         plan(.delivery(handle: Int32(handle), connection: handles[handle].connection), at: max(arrival, now))
     }
 
     mutating func deliverNext(_ handle: Int, at now: Instant) {
         guard !handles[handle].isStalled else { return }
-        while !handles[handle].packets.isEmpty, handles[handle].packets[0].arrival <= now {
+        while !handles[handle].packets.isEmpty, handles[handle].packets.look(at: 0, { $0.arrival <= now }) {
             guard let packet = handles[handle].packets.popFirst() else { break }
             // Watch events carry no zxid to remember; answers do.
             if packet.isAnswer { handles[handle].lastZxid = max(handles[handle].lastZxid, packet.zxid) }
@@ -199,7 +208,7 @@ extension ZooKeeperModel {
                 guard forgetWatches(handle, path, kind), !handles[handle].wantsToClose else { continue }
             }
             if case .closed = packet.event { return finish(handle, .closed, at: now) }
-            if packet.isAnswer, let request = handles[handle].takeRequest(),
+            if packet.isAnswer, let request = handles[handle].takeRequest(), request.setsWatch,
                 case .operation(_, let operation) = request.kind, case .reply(_, let reply) = packet.event
             {
                 rememberWatch(handle, operation, reply)
@@ -243,6 +252,14 @@ extension CoordinationOperation {
     var isRead: Bool {
         switch self {
         case .get, .exists, .children: true
+        case .create, .delete, .set, .multi, .sync: false
+        }
+    }
+
+    /// Whether it sets a watch, where it succeeds.
+    var setsWatch: Bool {
+        switch self {
+        case .get(_, let watch), .exists(_, let watch), .children(_, let watch): watch
         case .create, .delete, .set, .multi, .sync: false
         }
     }

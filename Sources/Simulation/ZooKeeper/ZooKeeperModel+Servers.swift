@@ -50,13 +50,12 @@ extension ZooKeeperModel {
             handles[handle].executed < handles[handle].requests.count
         else { return }
         let index = handles[handle].executed
-        var time = max(handles[handle].requests[index].arrival, now)
-        switch handles[handle].requests[index].kind {
-        case .close: time = time + options.commitTime.draw(&random)
-        case .operation(_, let operation):
-            if operation.isWrite { time = time + options.commitTime.draw(&random) }
-            if case .sync = operation { time = time + options.latency.draw(&random) }
-        case .refused: break
+        let (arrival, pace) = handles[handle].requests.look(at: index) { ($0.arrival, $0.pace) }
+        var time = max(arrival, now)
+        switch pace {
+        case .usual: break
+        case .write: time = time + options.commitTime.draw(&random)
+        case .sync: time = time + options.latency.draw(&random)
         }
         handles[handle].executionPlanned = true
         plan(.execution(handle: Int32(handle), connection: handles[handle].connection), at: time)
