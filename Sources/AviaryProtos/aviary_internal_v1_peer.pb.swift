@@ -182,12 +182,42 @@ public nonisolated struct Aviary_Internal_V1_Entry: Sendable {
     set {operation = .beginTerm(newValue)}
   }
 
+  public var openSession: Aviary_Internal_V1_Entry.OpenSession {
+    get {
+      if case .openSession(let v)? = operation {return v}
+      return Aviary_Internal_V1_Entry.OpenSession()
+    }
+    set {operation = .openSession(newValue)}
+  }
+
+  /// The session that it closes.
+  public var closeSession: Aviary_V1_Session {
+    get {
+      if case .closeSession(let v)? = operation {return v}
+      return Aviary_V1_Session()
+    }
+    set {operation = .closeSession(newValue)}
+  }
+
+  /// Of a put or delete: by what a repeat of it is known, where the client said so.
+  public var identity: Aviary_V1_RequestIdentity {
+    get {_identity ?? Aviary_V1_RequestIdentity()}
+    set {_identity = newValue}
+  }
+  /// Returns true if `identity` has been explicitly set.
+  public var hasIdentity: Bool {self._identity != nil}
+  /// Clears the value of `identity`. Subsequent reads from it will return its default value.
+  public mutating func clearIdentity() {self._identity = nil}
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Operation: Equatable, Sendable {
     case put(Aviary_Internal_V1_Entry.Put)
     case delete(Aviary_Internal_V1_Entry.Delete)
     case beginTerm(Aviary_Internal_V1_Entry.BeginTerm)
+    case openSession(Aviary_Internal_V1_Entry.OpenSession)
+    /// The session that it closes.
+    case closeSession(Aviary_V1_Session)
 
   }
 
@@ -227,7 +257,19 @@ public nonisolated struct Aviary_Internal_V1_Entry: Sendable {
     public init() {}
   }
 
+  public nonisolated struct OpenSession: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
   public init() {}
+
+  fileprivate var _identity: Aviary_V1_RequestIdentity? = nil
 }
 
 public nonisolated struct Aviary_Internal_V1_Append: Sendable {
@@ -874,7 +916,7 @@ nonisolated extension Aviary_Internal_V1_Position: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Aviary_Internal_V1_Entry: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Entry"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}term\0\u{1}seq\0\u{1}put\0\u{1}delete\0\u{3}begin_term\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}term\0\u{1}seq\0\u{1}put\0\u{1}delete\0\u{3}begin_term\0\u{3}open_session\0\u{3}close_session\0\u{2}\u{3}identity\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -923,6 +965,33 @@ nonisolated extension Aviary_Internal_V1_Entry: SwiftProtobuf.Message, SwiftProt
           self.operation = .beginTerm(v)
         }
       }()
+      case 6: try {
+        var v: Aviary_Internal_V1_Entry.OpenSession?
+        var hadOneofValue = false
+        if let current = self.operation {
+          hadOneofValue = true
+          if case .openSession(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.operation = .openSession(v)
+        }
+      }()
+      case 7: try {
+        var v: Aviary_V1_Session?
+        var hadOneofValue = false
+        if let current = self.operation {
+          hadOneofValue = true
+          if case .closeSession(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.operation = .closeSession(v)
+        }
+      }()
+      case 10: try { try decoder.decodeSingularMessageField(value: &self._identity) }()
       default: break
       }
     }
@@ -952,8 +1021,19 @@ nonisolated extension Aviary_Internal_V1_Entry: SwiftProtobuf.Message, SwiftProt
       guard case .beginTerm(let v)? = self.operation else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     }()
+    case .openSession?: try {
+      guard case .openSession(let v)? = self.operation else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .closeSession?: try {
+      guard case .closeSession(let v)? = self.operation else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
     case nil: break
     }
+    try { if let v = self._identity {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -961,6 +1041,7 @@ nonisolated extension Aviary_Internal_V1_Entry: SwiftProtobuf.Message, SwiftProt
     if lhs.term != rhs.term {return false}
     if lhs.seq != rhs.seq {return false}
     if lhs.operation != rhs.operation {return false}
+    if lhs._identity != rhs._identity {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1045,6 +1126,25 @@ nonisolated extension Aviary_Internal_V1_Entry.BeginTerm: SwiftProtobuf.Message,
   }
 
   public static func ==(lhs: Aviary_Internal_V1_Entry.BeginTerm, rhs: Aviary_Internal_V1_Entry.BeginTerm) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_Entry.OpenSession: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_Entry.protoMessageName + ".OpenSession"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_Entry.OpenSession, rhs: Aviary_Internal_V1_Entry.OpenSession) -> Bool {
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -67,7 +67,7 @@ extension Append {
     fileprivate var brief: String {
         let details = "(\(from.number) to \(to), after \(previous), commit \(commit))"
         guard let last = entries.last else { return "heartbeat, term \(term) \(details)" }
-        let few = entries.prefix(3).map { "\($0.position) \($0.operation.brief)" }.joined(separator: ", ")
+        let few = entries.prefix(3).map { "\($0.position) \($0.brief)" }.joined(separator: ", ")
         return entries.count <= 3
             ? "append, term \(term): \(few) \(details)"
             : "append, term \(term): \(entries.count) entries to \(last.position) \(details)"
@@ -86,12 +86,18 @@ extension AppendReply {
     }
 }
 
+extension Entry {
+    fileprivate var brief: String { operation.brief + (identity.map { " as \($0)" } ?? "") }
+}
+
 extension Operation {
     fileprivate var brief: String {
         switch self {
         case .put(let key, let value): KeyRequest.put(key: key, value: value).brief
         case .delete(let key): KeyRequest.delete(key: key).brief
         case .beginTerm: "begin of term"
+        case .openSession: "open a session"
+        case .closeSession(let session): "close session \(session)"
         }
     }
 }
@@ -121,7 +127,10 @@ extension Entry {
             hash.fold(value)
         case .delete(let key): hash.fold(key)
         case .beginTerm: hash.fold(1 as UInt64)
+        case .openSession: hash.fold(2 as UInt64)
+        case .closeSession(let session): session.opened.fold(into: &hash)
         }
+        identity?.fold(into: &hash)
     }
 }
 

@@ -190,7 +190,7 @@ public struct Follower: Sendable {
         var before = append.previous
         for entry in append.entries {
             guard entry.position.seq == before.seq &+ 1, entry.position.term >= before.term, entry.position.term <= append.term,
-                store.fits(entry.operation)
+                entry.isConsistent, store.fits(entry.operation)
             else { return false }
             before = entry.position
         }

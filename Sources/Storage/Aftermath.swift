@@ -105,7 +105,7 @@ struct Aftermath: Sendable {
         let computed = current.chains.map { checksum(from: $0, current.index, end) }
         guard let (line, checksum) = parsed, computed.contains(checksum) else { return candidates(end, computed) }
         switch line {
-        case .beginTerm(let marks):
+        case .beginTerm(let marks), .openSession(let marks), .closeSession(_, let marks):
             records += 1
             durable = max(durable, marks.durable)
         case .closed: provesDamage = true

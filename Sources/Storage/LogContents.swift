@@ -11,6 +11,8 @@ import Wire
     @usableFromInline var terms = TermTable()
     var tail: EntryTail
     var index = KeyIndex()
+    /// What the committed state remembers of client sessions.
+    var sessions = SessionTable()
     var marks = OffsetIndex()
     /// Entries through here are applied to the index.
     @usableFromInline private(set) var commit: UInt64 = 0
@@ -34,7 +36,9 @@ import Wire
     mutating func commit(through seq: UInt64, _ applied: (UInt64, Bool) -> Void) {
         precondition(seq <= last.seq, "commit \(seq) beyond the end of the log at \(last)")
         while commit < seq {
-            let existed = index.apply(tail[commit + 1].operation)
+            let entry = tail[commit + 1]
+            let existed = index.apply(entry.operation)
+            sessions.apply(entry, existed: existed)
             commit += 1
             applied(commit, existed)
         }
@@ -161,7 +165,7 @@ struct KeyIndex: Sendable {
         switch operation {
         case .put(let key, let value): KeyIndex.exchange(&values[key], value)
         case .delete(let key): values.removeValue(forKey: key) != nil
-        case .beginTerm: false
+        case .beginTerm, .openSession, .closeSession: false
         }
     }
 

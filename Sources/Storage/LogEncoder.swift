@@ -46,10 +46,12 @@ struct LogEncoder: Sendable {
             bytes.append(LogFormat.tombstone)
             bytes.append(LogFormat.newline)
             bytes.append(LogFormat.closing)
-        case .beginTerm:
-            word("term")
+        case .beginTerm: word("term")
+        case .openSession: word("session")
+        case .closeSession: word("forget")
         }
         self.marks(marks)
+        if case .closeSession(let session) = operation { field(session) }
         seal(from: start)
     }
 
@@ -92,6 +94,10 @@ struct LogEncoder: Sendable {
         field(marks.position.seq)
         field(marks.commit)
         field(marks.durable)
+        guard let identity = marks.identity else { return }
+        field(identity.session)
+        field(identity.sequence)
+        field(identity.lowestOpen)
     }
 
     private mutating func word(_ word: StaticString) {
@@ -104,6 +110,12 @@ struct LogEncoder: Sendable {
     private mutating func field(_ number: UInt64) {
         space()
         decimal(number)
+    }
+
+    private mutating func field(_ session: SessionID) {
+        field(session.opened.term)
+        bytes.append(LogFormat.colon)
+        decimal(session.opened.seq)
     }
 
     private mutating func decimal(_ number: UInt64) {

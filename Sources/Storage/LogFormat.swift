@@ -12,20 +12,27 @@ import Wire
 ///     <base64 of the key>                             a delete
 ///     -
 ///     # <term> <seq> <commit> <durable> <crc>
+///     # <term> <seq> <commit> <durable> <session> <sequence> <lowest> <crc>
+///                                                     the same of a put or delete with an identity
 ///     %term <term> <seq> <commit> <durable> <crc>     the first entry of a term
+///     %session <term> <seq> <commit> <durable> <crc>  an entry that opens a client session
+///     %forget <term> <seq> <commit> <durable> <session> <crc>
+///                                                     an entry that ends one
 ///     %adopt <term> <crc>                             the highest term heard of
 ///     %lineage <id> <crc>                             the history that the store belongs to
 ///     %closed <last seq> <commit> <crc>               everything before this line was synced when it was written
 ///
 /// Each checksum is CRC-32C, in eight lower-case hex digits, of the record's bytes before it, continued from the record
 /// before. `commit` and `durable` are what the store knew when it wrote the record: its commit mark, and the highest
-/// sequence number that was synced.
+/// sequence number that was synced. A session is named by its opening entry, as `<term>:<seq>`.
 enum LogFormat {
     /// The version that is written. Version 1 is read, too.
     static let version: UInt64 = 2
     static let magic = Array("%aviary ".utf8)
     static let newline = UInt8(ascii: "\n")
     static let space = UInt8(ascii: " ")
+    /// Between the term and the number of a session's first entry.
+    static let colon = UInt8(ascii: ":")
     /// Begins an entry's closing line.
     static let closing = UInt8(ascii: "#")
     /// Begins a control line.
@@ -50,12 +57,16 @@ struct EntryMarks: Hashable, Sendable {
     var commit: UInt64
     /// The highest sequence number that was synced when the store wrote the entry.
     var durable: UInt64
+    /// By what a repeat of a put or delete is known.
+    var identity: RequestIdentity?
 }
 
 /// A line that begins with `%`.
 enum ControlLine: Hashable, Sendable {
     case header(version: UInt64, StoreID)
     case beginTerm(EntryMarks)
+    case openSession(EntryMarks)
+    case closeSession(SessionID, EntryMarks)
     case adopt(term: UInt64)
     case lineage(Lineage)
     case closed(last: UInt64, commit: UInt64)
@@ -76,9 +87,16 @@ struct LineReader {
         self.init(UnsafeRawBufferPointer(rebasing: bytes[range]))
     }
 
-    /// `# <term> <seq> <commit> <durable> <crc>`, as the line says; whether the checksum is right is the caller's question.
+    /// `# <term> <seq> <commit> <durable> <crc>`, perhaps with an identity, as the line says; whether the checksum is right is the
+    /// caller's question.
     mutating func closingLine() -> (marks: EntryMarks, checksum: UInt32)? {
-        guard skip(LogFormat.closing), let marks = entryMarks(), let checksum = finalChecksum() else { return nil }
+        guard skip(LogFormat.closing), var marks = entryMarks() else { return nil }
+        // Nothing but the checksum has its length: an identity is longer.
+        if bytes.count - index > LogFormat.checksumDigits + 1 {
+            guard let identity = identity() else { return nil }
+            marks.identity = identity
+        }
+        guard let checksum = finalChecksum() else { return nil }
         return (marks, checksum)
     }
 
@@ -90,6 +108,8 @@ struct LineReader {
         switch word {
         case "aviary": line = header()
         case "term": line = entryMarks().map(ControlLine.beginTerm)
+        case "session": line = entryMarks().map(ControlLine.openSession)
+        case "forget": line = closeSession()
         case "adopt": line = number().map(ControlLine.adopt(term:))
         case "lineage": line = lineage().map(ControlLine.lineage)
         case "closed": line = closed()
@@ -127,8 +147,10 @@ struct LineReader {
     }
 
     /// A space, then a decimal number.
-    private mutating func number() -> UInt64? {
-        guard skip(LogFormat.space), index < bytes.count else { return nil }
+    private mutating func number() -> UInt64? { skip(LogFormat.space) ? digits() : nil }
+
+    private mutating func digits() -> UInt64? {
+        guard index < bytes.count else { return nil }
         let start = index
         var value: UInt64 = 0
         while index < bytes.count, case let digit = bytes[index] &- UInt8(ascii: "0"), digit < 10 {
@@ -138,14 +160,30 @@ struct LineReader {
             value = sum
             index += 1
         }
-        let digits = index - start
-        guard digits > 0, digits == 1 || bytes[start] != UInt8(ascii: "0") else { return nil }
+        let count = index - start
+        guard count > 0, count == 1 || bytes[start] != UInt8(ascii: "0") else { return nil }
         return value
     }
 
     private mutating func entryMarks() -> EntryMarks? {
         guard let term = number(), let seq = number(), let commit = number(), let durable = number() else { return nil }
         return EntryMarks(position: Position(term: term, seq: seq), commit: commit, durable: durable)
+    }
+
+    /// A space, then a session: the term and the number of the entry that opened it.
+    private mutating func session() -> SessionID? {
+        guard let term = number(), skip(LogFormat.colon), let seq = digits() else { return nil }
+        return SessionID(opened: Position(term: term, seq: seq))
+    }
+
+    private mutating func identity() -> RequestIdentity? {
+        guard let session = session(), let sequence = number(), let lowestOpen = number() else { return nil }
+        return RequestIdentity(session: session, sequence: sequence, lowestOpen: lowestOpen)
+    }
+
+    private mutating func closeSession() -> ControlLine? {
+        guard let marks = entryMarks(), let session = session() else { return nil }
+        return .closeSession(session, marks)
     }
 
     private mutating func closed() -> ControlLine? {

@@ -73,10 +73,14 @@ struct LogRewrite: Sendable {
         let offset = takenBytes + Int64(encoder.bytes.count)
         marks.note(OffsetIndex.Mark(seq: entry.marks.position.seq, offset: offset, chain: encoder.chain))
         let seq = entry.marks.position.seq
-        let marks = EntryMarks(position: entry.marks.position, commit: min(entry.marks.commit, commit), durable: seq - 1)
+        let marks = EntryMarks(
+            position: entry.marks.position, commit: min(entry.marks.commit, commit), durable: seq - 1,
+            identity: entry.marks.identity)
         switch entry.content {
         case .put, .delete: encoder.entry(encoded: scanner.lines(of: entry), marks)
         case .beginTerm: encoder.entry(.beginTerm, marks)
+        case .openSession: encoder.entry(.openSession, marks)
+        case .closeSession(let session): encoder.entry(.closeSession(session), marks)
         }
     }
 }

@@ -105,6 +105,8 @@ struct LogScanner: Sendable {
         window.withUnsafeBytes { bytes in
             switch entry.content {
             case .beginTerm: return .beginTerm
+            case .openSession: return .openSession
+            case .closeSession(let session): return .closeSession(session)
             case .delete(let key):
                 return Base64.decode(UnsafeRawBufferPointer(rebasing: bytes[key])).map { .delete(key: $0) }
             case .put(let key, let value):
@@ -212,13 +214,17 @@ struct LogScanner: Sendable {
             guard let (line, checksum) = parse(range, { $0.controlLine() }),
                 checksum == self.checksum(of: range.lowerBound..<(range.upperBound - LogFormat.checksumDigits))
             else { return .wrong }
-            if case .beginTerm(let marks) = line {
-                return entry(.beginTerm, marks, lines: position..<position, through: range.upperBound, checksum)
-            }
-            if case .closed(let closedAt, _) = line, closedAt != last.seq {
+            let none = position..<position
+            switch line {
+            case .beginTerm(let marks): return entry(.beginTerm, marks, lines: none, through: range.upperBound, checksum)
+            case .openSession(let marks): return entry(.openSession, marks, lines: none, through: range.upperBound, checksum)
+            case .closeSession(let session, let marks):
+                return entry(.closeSession(session), marks, lines: none, through: range.upperBound, checksum)
+            case .closed(let closedAt, _) where closedAt != last.seq:
                 return .contradiction("it was closed at entry \(closedAt), but entry \(last.seq) comes before that")
+            case .header: return .contradiction("a second header")
+            case .adopt, .lineage, .closed, .note, .unknown: break
             }
-            if case .header = line { return .contradiction("a second header") }
             chain = checksum
             advance(to: range.upperBound + 1)
             return .control(line)
@@ -303,6 +309,8 @@ struct ScannedEntry: Hashable, Sendable {
         case put(key: Range<Int>, value: Range<Int>)
         case delete(key: Range<Int>)
         case beginTerm
+        case openSession
+        case closeSession(SessionID)
     }
 
     /// Where its record begins in the file.
@@ -311,6 +319,6 @@ struct ScannedEntry: Hashable, Sendable {
     var chain: UInt32
     var marks: EntryMarks
     var content: Content
-    /// Its key and value lines with their newlines, in the scanner's window; empty for the start of a term.
+    /// Its key and value lines with their newlines, in the scanner's window; empty for an entry of one line.
     var lines: Range<Int>
 }

@@ -92,7 +92,8 @@ extension LogStore {
                 guard let operation = read.scanner.operation(of: scanned) else { return damaged(at: scanned.offset) }
                 budget -= operation.payloadBytes
                 guard entries.isEmpty || budget >= 0 else { break scan }
-                entries.append(Entry(position: scanned.marks.position, operation: operation))
+                entries.append(
+                    Entry(position: scanned.marks.position, operation: operation, identity: scanned.marks.identity))
                 end = OffsetIndex.Mark(seq: scanned.marks.position.seq, offset: scanned.offset, chain: scanned.chain)
             case .control: continue
             case .incomplete: break scan

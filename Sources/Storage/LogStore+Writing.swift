@@ -38,8 +38,9 @@ extension LogStore {
     ///   operation ``fits(_:)``.
     public mutating func append(_ entry: Entry) {
         precondition(phase == .open || phase == .stopped, "append to a store that is \(phase)")
+        precondition(entry.isConsistent, "an identity of what cannot be repeated")
         precondition(fits(entry.operation), "an entry of \(entry.operation.payloadBytes) bytes")
-        let marks = EntryMarks(position: entry.position, commit: commit, durable: durable)
+        let marks = EntryMarks(position: entry.position, commit: commit, durable: durable, identity: entry.identity)
         contents.append(entry, offset: writing.encodedEnd, chain: writing.encoder.chain)
         writing.encoder.entry(entry.operation, marks)
         writing.writeMark += 1
@@ -50,7 +51,7 @@ extension LogStore {
         switch operation {
         case .put(let key, let value): key.count <= options.limits.keyBytes && value.count <= options.limits.valueBytes
         case .delete(let key): key.count <= options.limits.keyBytes
-        case .beginTerm: true
+        case .beginTerm, .openSession, .closeSession: true
         }
     }
 

@@ -117,6 +117,14 @@ public struct LogStore: Sendable {
     /// The value of a key in the committed state; nil where the key does not exist.
     public func value(of key: [UInt8]) -> [UInt8]? { contents.index.value(of: key) }
 
+    /// What the committed state knows of a mutation.
+    public func recollection(of identity: RequestIdentity) -> SessionTable.Recollection {
+        contents.sessions.recollection(of: identity)
+    }
+
+    /// What the committed state remembers of client sessions: for those who walk it, or compare replicas.
+    public var sessions: SessionTable { contents.sessions }
+
     /// An entry that is still in memory, as all are that were not committed before the last batch; else nil. For those who
     /// judge a store: who replicates asks for `entries(from:maxBytes:into:)`.
     public func entryInMemory(at seq: UInt64) -> Entry? { contents.tail.entry(at: seq) }

@@ -125,7 +125,8 @@ struct Recovery: Sendable {
     private mutating func absorb(_ entry: ScannedEntry, _ operation: Operation) {
         wasClosed = false
         contents.append(
-            Entry(position: entry.marks.position, operation: operation), offset: entry.offset, chain: entry.chain)
+            Entry(position: entry.marks.position, operation: operation, identity: entry.marks.identity), offset: entry.offset,
+            chain: entry.chain)
         // Version 1 had one store: what it wrote was final.
         commit(through: scanner.version == .version1 ? entry.marks.position.seq : entry.marks.commit)
     }
@@ -144,7 +145,8 @@ struct Recovery: Sendable {
                 \(name) has a %\(word) line at byte \(scanner.offset), which this program does not know: \
                 use the program that wrote it
                 """
-        case .header, .beginTerm: preconditionFailure("the scanner hands these out as header and entry")
+        case .header, .beginTerm, .openSession, .closeSession:
+            preconditionFailure("the scanner hands these out as header and entry")
         }
     }
 

@@ -21,13 +21,17 @@ public enum Operation: Hashable, Sendable {
     case delete(key: [UInt8])
     /// The first entry of a term: changes no key, but proves that its term's primary reached the in-sync set.
     case beginTerm
+    /// Opens a client session, whose identity is this entry's position.
+    case openSession
+    /// Ends a client session, and the memory of what it had done: it was idle for too long, or had to make room.
+    case closeSession(SessionID)
 
     /// The bytes of key and value, for budgets.
     public var payloadBytes: Int {
         switch self {
         case .put(let key, let value): key.count + value.count
         case .delete(let key): key.count
-        case .beginTerm: 0
+        case .beginTerm, .openSession, .closeSession: 0
         }
     }
 }
@@ -36,10 +40,21 @@ public enum Operation: Hashable, Sendable {
 public struct Entry: Hashable, Sendable {
     public var position: Position
     public var operation: Operation
+    /// By what a repeat of this put or delete is known; nil where its client did not say.
+    public var identity: RequestIdentity?
 
-    public init(position: Position, operation: Operation) {
+    public init(position: Position, operation: Operation, identity: RequestIdentity? = nil) {
         self.position = position
         self.operation = operation
+        self.identity = identity
+    }
+
+    /// Whether it has an identity only where there is something to repeat.
+    public var isConsistent: Bool {
+        switch operation {
+        case .put, .delete: true
+        case .beginTerm, .openSession, .closeSession: identity == nil
+        }
     }
 }
 

@@ -54,6 +54,8 @@ import Wire
 
     @Test func truncating() { expectRight(Self.tally(StoreWorkloads.truncating), states: 800, lives: 500) }
 
+    @Test func rememberingClients() { expectRight(Self.tally(StoreWorkloads.remembering), states: 800, lives: 500) }
+
     @Test func closingAndReopening() { expectRight(Self.tally(StoreWorkloads.reopening), states: 1_000, lives: 500) }
 
     @Test(arguments: [FileName.log, .rollback])
@@ -70,9 +72,12 @@ import Wire
     }
 
     /// Blocks are those of a real disk: a failed sync loses no less.
-    @Test(arguments: ["writing", "truncating", "reopening"])
+    @Test(arguments: ["writing", "truncating", "remembering", "reopening"])
     func everyOperationFailsOnce(_ name: String) {
-        let workloads = ["writing": StoreWorkloads.writing, "truncating": StoreWorkloads.truncating]
+        let workloads = [
+            "writing": StoreWorkloads.writing, "truncating": StoreWorkloads.truncating,
+            "remembering": StoreWorkloads.remembering,
+        ]
         let actions = workloads[name] ?? StoreWorkloads.reopening
         var points = CrashPoints(levels: Self.levelsOfFailures)
         points.exploreFailures(StoreWorkloads.enlarged(actions, valueBytes: 90), on: CrashDisk(pageBytes: 512))

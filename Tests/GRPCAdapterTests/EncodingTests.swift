@@ -57,9 +57,13 @@ import Wire
         #expect(append.commit == 3)
         #expect(append.sentAt == 1 << 50)
         #expect(append.leaseNanos == 400_000_000)
-        #expect(append.entries.map(\.seq) == [1, 2, 3, 4])
+        #expect(append.entries.map(\.seq) == [1, 2, 3, 4, 5, 6, 7, 8])
         #expect(append.entries[1].put.key == Data([0, 255]))
         #expect(append.entries[1].put.value.count == 300)
+        #expect(append.entries[4].operation == .openSession(.init()))
+        #expect(append.entries[5].identity.session.seq == 5 && append.entries[5].identity.sequence == 8)
+        #expect(append.entries[6].identity.lowestOpen == 6)
+        #expect(append.entries[7].closeSession.term == 2 && !append.entries[7].hasIdentity)
         #expect(append.entries[3].delete.key == Data([0, 255]))
     }
 

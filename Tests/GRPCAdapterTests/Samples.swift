@@ -44,6 +44,10 @@ enum Samples {
         Entry(position: Position(term: 1, seq: 2), operation: .put(key: [0, 255], value: [UInt8](repeating: 9, count: 300))),
         Entry(position: Position(term: 1, seq: 3), operation: .put(key: [1], value: [])),
         Entry(position: Position(term: 1, seq: 4), operation: .delete(key: [0, 255])),
+        Entry(position: Position(term: 2, seq: 5), operation: .openSession),
+        Entry(position: Position(term: 2, seq: 6), operation: .put(key: [1], value: [2]), identity: identity),
+        Entry(position: Position(term: 2, seq: 7), operation: .delete(key: [1]), identity: identity),
+        Entry(position: Position(term: 2, seq: 8), operation: .closeSession(identity.session)),
     ]
 
     static let append = Append(

@@ -74,7 +74,15 @@ struct LogLineTests {
         encoder.entry(.put("key", "value"), EntryMarks(position: Position(term: 3, seq: 2), commit: 1, durable: 1))
         encoder.entry(.put("empty", ""), EntryMarks(position: Position(term: 3, seq: 3), commit: 1, durable: 1))
         encoder.entry(.delete("key"), EntryMarks(position: Position(term: 3, seq: 4), commit: 2, durable: 3))
-        encoder.closed(last: 4, commit: 4)
+        encoder.entry(.openSession, EntryMarks(position: Position(term: 3, seq: 5), commit: 4, durable: 4))
+        let session = SessionID(opened: Position(term: 3, seq: 5))
+        encoder.entry(
+            .put("key", "value"),
+            EntryMarks(
+                position: Position(term: 3, seq: 6), commit: 5, durable: 5,
+                identity: RequestIdentity(session: session, sequence: 2, lowestOpen: 1)))
+        encoder.entry(.closeSession(session), EntryMarks(position: Position(term: 3, seq: 7), commit: 6, durable: 6))
+        encoder.closed(last: 7, commit: 7)
         #expect(
             String(decoding: encoder.bytes, as: UTF8.self) == """
                 %aviary 2 01234567-89ab-4cde-8f01-23456789abcd bf1dec94
@@ -90,7 +98,12 @@ struct LogLineTests {
                 a2V5
                 -
                 # 3 4 2 3 11a48079
-                %closed 4 4 20105983
+                %session 3 5 4 4 bbb61ca4
+                a2V5
+                dmFsdWU=
+                # 3 6 5 5 3:5 2 1 6f186c16
+                %forget 3 7 6 6 3:5 81b6e137
+                %closed 7 7 a95cf86b
 
                 """)
     }
@@ -101,11 +114,22 @@ struct LogLineTests {
         #expect(closing("# 1 20 0 18446744073709551615 0123cdef") == marks)
     }
 
+    @Test("A closing line with an identity")
+    func closingLineWithIdentity() {
+        let session = SessionID(opened: Position(term: 3, seq: 5))
+        let marks = EntryMarks(
+            position: Position(term: 4, seq: 20), commit: 1, durable: 2,
+            identity: RequestIdentity(session: session, sequence: 9, lowestOpen: 7))
+        #expect(closing("# 4 20 1 2 3:5 9 7 0123cdef") == marks)
+    }
+
     @Test(
         "Closing lines that nobody wrote",
         arguments: [
             "", "#", "# ", "# 1 2 3 4", "# 1 2 3 4 ", "# 1 2 3 4 0123cde", "# 1 2 3 4 0123cdefa", "# 1 2 3 4 0123CDEF",
-            "# 1 2 3 4 5 0123cdef", "#1 2 3 4 0123cdef", "# 01 2 3 4 0123cdef", "# 1  2 3 4 0123cdef",
+            "# 1 2 3 4 5 0123cdef", "# 1 2 3 4 5:6 0123cdef", "# 1 2 3 4 5:6 7 0123cdef", "# 1 2 3 4 5 6 7 0123cdef",
+            "# 1 2 3 4 5: 6 7 0123cdef", "# 1 2 3 4 5:06 7 8 0123cdef", "# 1 2 3 4 5:6 7 8 9 0123cdef",
+            "# 1 2 3 4 5:6 7 8  0123cdef", "#1 2 3 4 0123cdef", "# 01 2 3 4 0123cdef", "# 1  2 3 4 0123cdef",
             "# 1 2 3 18446744073709551616 0123cdef", "# 1 2 -3 4 0123cdef", "# 1 2 3 4 0123cdef ", "% 1 2 3 4 0123cdef",
         ])
     func wrongClosingLines(_ line: String) {
@@ -116,6 +140,10 @@ struct LogLineTests {
     func controlLines() {
         #expect(control("%adopt 7 0123cdef")?.line == .adopt(term: 7))
         #expect(control("%closed 7 6 0123cdef")?.line == .closed(last: 7, commit: 6))
+        let marks = EntryMarks(position: Position(term: 2, seq: 7), commit: 5, durable: 6)
+        #expect(control("%session 2 7 5 6 0123cdef")?.line == .openSession(marks))
+        let session = SessionID(opened: Position(term: 1, seq: 4))
+        #expect(control("%forget 2 7 5 6 1:4 0123cdef")?.line == .closeSession(session, marks))
         #expect(control("%lineage ab%20c 0123cdef")?.line == .lineage(Lineage("ab c")))
         #expect(control("%aviary 2 \(LogLineTests.store) 0123cdef")?.line == .header(version: 2, LogLineTests.store))
         #expect(control("%aviary 3 whatever it says 0123cdef")?.line == .header(version: 3, StoreID("")))
@@ -125,6 +153,8 @@ struct LogLineTests {
         #expect(control("%own 0123cdef")?.checksum == 0x0123_CDEF)
         for line in [
             "%", "%own", "%adopt 7", "%adopt 0123cdef", "%lineage a%2 0123cdef", "%lineage a%ZZ 0123cdef", "%adopt x 0123cdef",
+            "%session 2 7 5 0123cdef", "%session 2 7 5 6 1:4 0123cdef", "%forget 2 7 5 6 0123cdef",
+            "%forget 2 7 5 6 14 0123cdef", "%forget 2 7 5 6 1:4 5 0123cdef",
         ] {
             #expect(control(line) == nil, "\(line)")
         }
@@ -157,10 +187,19 @@ struct LogScannerTests {
                 operation = .beginTerm
             case 1: operation = .delete(key: randomBytes(1...30, &random))
             case 2: operation = .put(key: randomBytes(1...1024, &random), value: [])
+            case 3: operation = .openSession
+            case 4: operation = .closeSession(SessionID(opened: Position(term: term, seq: seq - 1)))
             default: operation = .put(key: randomBytes(1...30, &random), value: randomBytes(0...300, &random))
             }
-            entries.append(Entry(term, seq, operation))
-            encoder.entry(operation, EntryMarks(position: Position(term: term, seq: seq), commit: seq / 2, durable: seq / 2))
+            var entry = Entry(term, seq, operation)
+            let session = SessionID(opened: Position(term: 1, seq: seq / 3))
+            entry.identity = RequestIdentity(session: session, sequence: seq, lowestOpen: seq / 2)
+            if !entry.isConsistent || random.chance(1, in: 2) { entry.identity = nil }
+            entries.append(entry)
+            encoder.entry(
+                operation,
+                EntryMarks(
+                    position: Position(term: term, seq: seq), commit: seq / 2, durable: seq / 2, identity: entry.identity))
             if random.chance(1, in: 10) { encoder.adopt(term: term) }
         }
         return (entries, encoder.bytes)
@@ -180,7 +219,7 @@ struct LogScannerTests {
                     Issue.record("no base64")
                     return
                 }
-                read.append(Entry(position: entry.marks.position, operation: operation))
+                read.append(Entry(position: entry.marks.position, operation: operation, identity: entry.marks.identity))
                 continue
             case .header(let store):
                 #expect(store == LogLineTests.store)

@@ -17,7 +17,14 @@ struct DamageTests {
             life.flushAndSettle()
             _ = life.act { store, _ in store.commit(through: store.durable) }
             if number == 3 { life.act { store, _ in store.adopt(term: 2) } }
-            life.append(randomOperation(&random, valueBytes: 0...6), term: number < 4 ? 1 : 2)
+            let operation = randomOperation(&random, valueBytes: 0...6)
+            let session = SessionID(opened: Position(term: 1, seq: 2))
+            switch number {
+            case 1: life.append(.openSession)
+            case 2, 5: life.append(operation, as: RequestIdentity(session: session, sequence: 1, lowestOpen: 1))
+            case 4: life.append(.closeSession(session), term: 2)
+            default: life.append(operation, term: number < 4 ? 1 : 2)
+            }
         }
         life.flushAndSettle()
         let entries = life.entries()
@@ -97,7 +104,7 @@ struct DamageTests {
         life.settle()
         let words = life.refusal ?? ""
         #expect(words.hasPrefix("/data/db.txt is damaged at byte "))
-        #expect(words.contains("in entry 2") && words.contains("restore the file from a copy"))
+        #expect(words.contains("in entry 3") && words.contains("restore the file from a copy"))
     }
 
     @Test("Any stretch of zeros in a closed log is refused, and at the end of one that was not closed rolled back")

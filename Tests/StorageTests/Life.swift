@@ -103,6 +103,13 @@ struct Life {
         }
     }
 
+    mutating func append(_ operation: Operation, as identity: RequestIdentity, term: UInt64? = nil) {
+        act { store, _ in
+            let position = Position(term: term ?? max(1, store.last.term), seq: store.last.seq + 1)
+            store.append(Entry(position: position, operation: operation, identity: identity))
+        }
+    }
+
     mutating func flush() { act { $0.flush(into: &$1) } }
 
     mutating func flushAndSettle() {

@@ -47,7 +47,7 @@ struct StorePromise: Hashable, Sendable {
             switch entry.operation {
             case .put(let name, let content): (key, value) = (name, content)
             case .delete(let name): (key, value) = (name, nil)
-            case .beginTerm: continue
+            case .beginTerm, .openSession, .closeSession: continue
             }
             if let index = keys.firstIndex(of: key) {
                 keys.remove(at: index)
@@ -60,6 +60,29 @@ struct StorePromise: Hashable, Sendable {
         }
         if store.keyCount != keys.count { return "it has \(store.keyCount) keys instead of \(keys.count)" }
         for (key, value) in zip(keys, values) where store.value(of: key) != value { return "a value of its state is wrong" }
+        return wrongMemory(store, entries)
+    }
+
+    /// What it remembers of sessions must be what the committed entries say.
+    private func wrongMemory(_ store: LogStore, _ entries: [Entry]) -> String? {
+        let committed = entries.prefix(Int(store.commit))
+        let closed = committed.compactMap { entry in
+            if case .closeSession(let session) = entry.operation { session } else { nil }
+        }
+        let opened = committed.filter { $0.operation == .openSession }.map { SessionID(opened: $0.position) }
+        let open = opened.filter { !closed.contains($0) }
+        if store.sessions.ids != open { return "it has the sessions \(store.sessions.ids) instead of \(open)" }
+        for entry in committed {
+            guard let identity = entry.identity else { continue }
+            let others = committed.compactMap(\.identity).filter { $0.session == identity.session }
+            let lowestOpen = others.map(\.lowestOpen).max() ?? 0
+            switch store.recollection(of: identity) {
+            case .unknownSession where !open.contains(identity.session): continue
+            case .forgotten where identity.sequence < lowestOpen: continue
+            case .happened(entry.position.seq, _) where identity.sequence >= lowestOpen: continue
+            case .unknownSession, .forgotten, .happened, .new: return "it does not remember \(identity) as it should"
+            }
+        }
         return nil
     }
 
@@ -85,8 +108,12 @@ extension LogImage.Record {
             content = LogImage.base64(key) + [UInt8(ascii: "\n")] + LogImage.base64(value)
         case .delete(let key): content = LogImage.base64(key) + Array("\n-".utf8)
         case .beginTerm: content = []
+        case .openSession: content = Array("%session".utf8)
+        case .closeSession(let session): content = Array(session.description.utf8)
         }
-        self.init(term: entry.position.term, seq: entry.position.seq, content: content[...])
+        let identity = entry.identity.map { "\($0.session) \($0.sequence) \($0.lowestOpen)" } ?? ""
+        self.init(
+            term: entry.position.term, seq: entry.position.seq, content: content[...], identity: Array(identity.utf8)[...])
     }
 }
 

@@ -4,7 +4,7 @@ import Wire
 
 /// What is done with a store, one step after the other.
 enum StoreAction: Sendable {
-    case append(Operation, term: UInt64 = 1)
+    case append(Operation, term: UInt64 = 1, as: RequestIdentity? = nil)
     case flush
     /// Lets the disk perform one operation, or everything.
     case perform, settle
@@ -90,8 +90,9 @@ struct StoreRun: Sendable {
     mutating func perform(_ action: StoreAction) {
         guard !isOver else { return }
         switch action {
-        case .append(let operation, let term):
-            let entry = Entry(position: Position(term: term, seq: life.store.last.seq + 1), operation: operation)
+        case .append(let operation, let term, let identity):
+            let position = Position(term: term, seq: life.store.last.seq + 1)
+            let entry = Entry(position: position, operation: operation, identity: identity)
             promise.histories[promise.histories.count - 1].append(entry)
             promise.highestTerm = max(promise.highestTerm, term)
             life.act { store, _ in store.append(entry) }
@@ -154,6 +155,21 @@ enum StoreWorkloads {
         .reopen, .close, .settle,
     ]
 
+    /// A session is opened and used, its memory copied by a truncation and by opening, and ended.
+    static let remembering: [StoreAction] = [
+        .append(.beginTerm), .append(.openSession), .append(put("a", "1"), as: identity(1, 1)), .flush, .settle, .commit,
+        .append(put("b", "2"), as: identity(2, 1)), .append(delete("a"), as: identity(3, 2)), .flush, .settle, .commit,
+        .append(put("c", "3")), .truncate(after: 5), .settle, .append(.openSession), .flush, .settle, .commit, .reopen,
+        .append(.closeSession(session)), .flush, .settle, .commit, .append(put("d", "4")), .close, .settle, .reopen,
+    ]
+
+    /// The first session of `remembering`.
+    private static let session = SessionID(opened: Position(term: 1, seq: 2))
+
+    private static func identity(_ sequence: UInt64, _ lowestOpen: UInt64) -> RequestIdentity {
+        RequestIdentity(session: session, sequence: sequence, lowestOpen: lowestOpen)
+    }
+
     /// What is done after a file of version 1 was opened.
     static let importing: [StoreAction] = [.lineage("first"), .append(.beginTerm), .append(put("b", "2")), .flush, .settle]
 
@@ -169,9 +185,9 @@ enum StoreWorkloads {
     /// The same with longer values, so that its file has several blocks of a real disk.
     static func enlarged(_ actions: [StoreAction], valueBytes: Int = 180) -> [StoreAction] {
         actions.map { action in
-            guard case .append(.put(let key, let value), let term) = action else { return action }
+            guard case .append(.put(let key, let value), let term, let identity) = action else { return action }
             let filling = (0..<valueBytes).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-            return .append(.put(key: key, value: value + filling), term: term)
+            return .append(.put(key: key, value: value + filling), term: term, as: identity)
         }
     }
 
@@ -182,6 +198,8 @@ enum StoreWorkloads {
         var length: UInt64 = 0
         var committed: UInt64 = 0
         var term: UInt64 = 1
+        var sessions: [SessionID] = []
+        var sequence: UInt64 = 0
         for _ in 0..<(5 + below(10)) {
             switch below(12) {
             case 0:
@@ -193,6 +211,7 @@ enum StoreWorkloads {
             case 3 where length > committed:
                 length = committed + UInt64(below(Int(length - committed)))
                 actions += [.truncate(after: length), .settle]
+                sessions.removeAll { $0.opened.seq > length }
             case 4: actions += [.settle]
             case 5, 6: actions += [.flush, .perform]
             case 7:
@@ -200,9 +219,27 @@ enum StoreWorkloads {
                 committed = length
             case 8: actions += below(2) == 0 ? [.flush, .settle, .reopen] : [.close, .settle, .reopen]
             default:
+                if below(8) == 0 {
+                    length += 1
+                    sessions.append(SessionID(opened: Position(term: term, seq: length)))
+                    actions.append(.append(.openSession, term: term))
+                    continue
+                }
+                if below(16) == 0, let session = sessions.popLast() {
+                    length += 1
+                    actions.append(.append(.closeSession(session), term: term))
+                    continue
+                }
+                var identity: RequestIdentity?
+                if below(2) == 0, let session = sessions.last {
+                    sequence += 1
+                    let lowestOpen = sequence - UInt64(below(Int(min(sequence, 3))))
+                    identity = RequestIdentity(session: session, sequence: sequence, lowestOpen: lowestOpen)
+                }
                 let key = "k\(below(4))"
                 let value = (0..<below(valueBytes + 1)).map { _ in UInt8(below(256)) }
-                actions += [.append(below(4) == 0 ? delete(key) : .put(key: Array(key.utf8), value: value), term: term)]
+                let operation = below(4) == 0 ? delete(key) : .put(key: Array(key.utf8), value: value)
+                actions.append(.append(operation, term: term, as: identity))
                 length += 1
             }
         }

@@ -22,21 +22,32 @@ struct EntryIdentity: Hashable, Sendable {
             EntryIdentity.fold(value.prefix(EntryIdentity.prefixBytes), count: value.count, into: &hash)
         case .delete(let key): EntryIdentity.fold(key.prefix(EntryIdentity.prefixBytes), count: key.count, into: &hash)
         case .beginTerm: break
+        case .openSession: hash.fold("%session")
+        case .closeSession(let session): hash.fold(session.description)
         }
+        if let identity = entry.identity { hash.fold(EntryIdentity.text(identity)) }
         digest = hash.value
     }
 
-    /// The entry of a record in a log file: two lines of base64, of which the second is `-` for a delete; nothing for the first
-    /// entry of a term.
+    /// As a log's closing line says it.
+    private static func text(_ identity: RequestIdentity) -> String {
+        "\(identity.session) \(identity.sequence) \(identity.lowestOpen)"
+    }
+
+    /// The entry of a record in a log file: two lines of base64, of which the second is `-` for a delete; or what one line says.
     init(_ record: LogImage.Record) {
         term = record.term
         var hash = TraceHash()
-        let end = record.content.firstIndex(of: UInt8(ascii: "\n")) ?? record.content.endIndex
-        if !record.content.isEmpty { EntryIdentity.fold(base64: record.content[..<end], into: &hash) }
-        let value = record.content[end...].dropFirst()
-        if !value.isEmpty || end < record.content.endIndex {
-            if !value.elementsEqual("-".utf8) { EntryIdentity.fold(base64: value, into: &hash) }
+        if record.isOneLine {
+            if !record.content.isEmpty { hash.fold(String(decoding: record.content, as: UTF8.self)) }
+            digest = hash.value
+            return
         }
+        let end = record.content.firstIndex(of: UInt8(ascii: "\n")) ?? record.content.endIndex
+        EntryIdentity.fold(base64: record.content[..<end], into: &hash)
+        let value = record.content[end...].dropFirst()
+        if !value.elementsEqual("-".utf8) { EntryIdentity.fold(base64: value, into: &hash) }
+        if !record.identity.isEmpty { hash.fold(String(decoding: record.identity, as: UTF8.self)) }
         digest = hash.value
     }
 

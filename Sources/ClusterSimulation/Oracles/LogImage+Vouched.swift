@@ -33,7 +33,7 @@ extension LogImage {
             guard isRight(bytes, record..<end) else { continue }
             let words = bytes[start..<newline].split(separator: UInt8(ascii: " "))
             if words[0].elementsEqual("%closed".utf8) { vouched = max(vouched, before) }
-            guard words[0].elementsEqual("#".utf8) || words[0].elementsEqual("%term".utf8), words.count == 6,
+            guard entryWords.contains(where: { words[0].elementsEqual($0.utf8) }), words.count >= 6,
                 let seq = number(words[2]), let durable = number(words[4])
             else { continue }
             vouched = max(vouched, min(ends.last { $0.seq <= durable }?.end ?? 0, before))
@@ -41,6 +41,9 @@ extension LogImage {
         }
         return vouched
     }
+
+    /// With what the last lines of entries begin.
+    private static let entryWords = ["#", "%term", "%session", "%forget"]
 
     /// Eight digits and a newline.
     private static let checksumLine = 9

@@ -4,8 +4,13 @@ struct LogImage: Hashable, Sendable {
     struct Record: Hashable, Sendable {
         var term: UInt64
         var seq: UInt64
-        /// Key line and value line; empty for the first entry of a term.
+        /// Key line and value line; of an entry that has one line the words that say what it does: none for the first of a term.
         var content: ArraySlice<UInt8>
+        /// What stands between the marks and the checksum: the identity of a mutation.
+        var identity: ArraySlice<UInt8> = []
+
+        /// Key and value are two.
+        var isOneLine: Bool { !content.contains(UInt8(ascii: "\n")) }
     }
 
     private(set) var records: [Record] = []
@@ -21,15 +26,21 @@ struct LogImage: Hashable, Sendable {
         var end = 0
         while let line = lines.next() {
             if line.first == UInt8(ascii: "%") {
-                if line.prefix { $0 != UInt8(ascii: " ") }.elementsEqual("%term".utf8) {
+                let kind = word(line)
+                let isSession = kind.elementsEqual("%session".utf8)
+                if isSession || kind.elementsEqual("%term".utf8) || kind.elementsEqual("%forget".utf8) {
                     guard let marks = LogImage.marks(line) else { break }
-                    image.records.append(Record(term: marks.term, seq: marks.seq, content: []))
+                    let content = isSession ? kind : marks.rest
+                    image.records.append(Record(term: marks.term, seq: marks.seq, content: content))
                 }
             } else {
                 guard let value = lines.next(), let closing = lines.next(), closing.first == UInt8(ascii: "#"),
                     let marks = LogImage.marks(closing)
                 else { break }
-                image.records.append(Record(term: marks.term, seq: marks.seq, content: bytes[line.startIndex..<value.endIndex]))
+                image.records.append(
+                    Record(
+                        term: marks.term, seq: marks.seq, content: bytes[line.startIndex..<value.endIndex], identity: marks.rest
+                    ))
             }
             end = lines.start
         }
@@ -42,12 +53,14 @@ struct LogImage: Hashable, Sendable {
 
     var summary: String { records.last.map { "\(records.count) records, last \($0.term):\($0.seq)" } ?? "no records" }
 
-    /// The second and the third word.
-    private static func marks(_ line: ArraySlice<UInt8>) -> (term: UInt64, seq: UInt64)? {
-        let first = word(line)
-        let second = word(line[first.endIndex...])
-        guard let term = number(second), let seq = number(word(line[second.endIndex...])) else { return nil }
-        return (term, seq)
+    /// The second and the third word, and what stands between the fifth and the last.
+    private static func marks(_ line: ArraySlice<UInt8>) -> (term: UInt64, seq: UInt64, rest: ArraySlice<UInt8>)? {
+        let term = word(line[word(line).endIndex...])
+        let seq = word(line[term.endIndex...])
+        let durable = word(line[word(line[seq.endIndex...]).endIndex...])
+        let end = line.lastIndex(of: UInt8(ascii: " ")) ?? line.endIndex
+        guard let term = number(term), let seq = number(seq), durable.endIndex <= end else { return nil }
+        return (term, seq, line[durable.endIndex..<end].drop { $0 == UInt8(ascii: " ") })
     }
 
     /// The first word of a line, or of what is left of it.

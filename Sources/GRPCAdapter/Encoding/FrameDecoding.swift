@@ -238,6 +238,7 @@ extension Entry {
         var reader = reader
         var position = Position.zero
         var operation: Operation?
+        var identity: RequestIdentity?
         while let field = try reader.next() {
             switch field {
             case 1: position.term = try reader.quantity()
@@ -247,10 +248,15 @@ extension Entry {
             case 5:
                 _ = try reader.message()
                 operation = .beginTerm
+            case 6:
+                _ = try reader.message()
+                operation = .openSession
+            case 7: operation = .closeSession(try SessionID(from: reader.message()))
+            case 10: identity = try RequestIdentity(from: reader.message())
             default: try reader.skip()
             }
         }
-        self.init(position: position, operation: try operation.required())
+        self.init(position: position, operation: try operation.required(), identity: identity)
     }
 }
 

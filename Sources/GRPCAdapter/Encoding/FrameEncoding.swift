@@ -65,7 +65,10 @@ extension Entry: ProtobufEncodable {
         case .put(let key, let value): sink.message(3, KeyRequest.put(key: key, value: value))
         case .delete(let key): sink.message(4, KeyRequest.delete(key: key))
         case .beginTerm: sink.message(5, EmptyMessage())
+        case .openSession: sink.message(6, EmptyMessage())
+        case .closeSession(let session): sink.message(7, session)
         }
+        if let identity { sink.message(10, identity) }
     }
 }
 
