@@ -57,6 +57,14 @@ let package = Package(
         ),
 
         // The simulated world, for any node; and the one of Aviary's nodes.
+        .target(
+            name: "Client",
+            dependencies: [
+                "Machine", "Wire", "Placement", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: swift6
+        ),
         .target(name: "Simulation", dependencies: ["Machine"], swiftSettings: swift6),
         .target(
             name: "ClusterSimulation",
@@ -137,6 +145,7 @@ let package = Package(
             name: "ReplicationTests", dependencies: ["Replication", "Coordination", "Storage", "Machine", "Wire"],
             swiftSettings: swift6),
         .testTarget(name: "NodesTests", dependencies: ["Nodes", "Machine", "Wire"], swiftSettings: swift6),
+        .testTarget(name: "ClientTests", dependencies: ["Client", "Machine", "Placement", "Wire"], swiftSettings: swift6),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation", "Machine"], swiftSettings: swift6),
         .testTarget(
             name: "ExplorationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine"], swiftSettings: swift6),

@@ -201,6 +201,7 @@ extension ClientRequest: Traceable {
         switch self {
         case .key(let request, let patience): request.brief + (patience.map { " within \($0.milliseconds) ms" } ?? "")
         case .status: "status"
+        case .routes: "routes"
         }
     }
 
@@ -210,6 +211,7 @@ extension ClientRequest: Traceable {
             request.fold(into: &hash)
             hash.fold(patience?.count ?? -1)
         case .status: hash.fold(4 as UInt64)
+        case .routes: hash.fold(5 as UInt64)
         }
     }
 }
@@ -219,6 +221,7 @@ extension ClientReply: Traceable {
         switch self {
         case .done(let result, _): result.brief
         case .status: "status"
+        case .routes: "routes"
         case .failed(let error): "\(error.code): \(error.message)"
         }
     }
@@ -229,6 +232,7 @@ extension ClientReply: Traceable {
             result.fold(into: &hash)
             hash.fold(position.seq)
         case .status(let status): hash.fold(status.groups.count)
+        case .routes(let routes): hash.fold(routes.groups.count)
         case .failed(let error):
             hash.fold(error.code.rawValue)
             hash.fold(error.message)

@@ -10,7 +10,7 @@ extension ClientRequest {
     var weight: Int {
         switch self {
         case .key(let request, _): request.weight
-        case .status: 0
+        case .status, .routes: 0
         }
     }
 }

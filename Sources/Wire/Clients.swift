@@ -100,6 +100,8 @@ public enum ClientRequest: Hashable, Sendable {
     /// `patience`: how long the client still waits, where it said so.
     indirect case key(KeyRequest, patience: Nanoseconds?)
     case status
+    /// Where keys are served, as a server sees it.
+    case routes
 }
 
 /// What became of a request about a key.
@@ -115,6 +117,7 @@ public enum ClientReply: Hashable, Sendable {
     /// `at`: the state that the answer was made from; of a mutation, the one with its effect.
     case done(KeyResult, at: GroupPosition)
     indirect case status(ClusterStatus)
+    indirect case routes(Routes)
     indirect case failed(ClientError)
 }
 

@@ -86,6 +86,7 @@ final class Store: Sendable {
         case .key(.delete(let key, _), _): return .deleted(existed: values.removeValue(forKey: key) != nil)
         case .key(.openSession, _):
             return .done(.opened(SessionID(opened: .zero)), at: .init(group: "", lineage: .init(""), seq: 0))
+        case .routes: return .routes(Routes(ring: RingStatus(version: 0, sealed: false, tokens: []), groups: []))
         case .status:
             let ring = RingStatus(version: 0, sealed: false, tokens: [])
             return .status(

@@ -36,6 +36,13 @@ enum Samples {
             version: 2, sealed: true, tokens: [RingToken(token: .max, group: "zdata1"), RingToken(token: 0, group: "zdata1")])
     )
 
+    static let routes = Routes(
+        ring: status.ring,
+        groups: [
+            Routes.Group(name: "zdata1", primary: Address(host: "10.0.0.3", port: 1)),
+            Routes.Group(name: "zdata2", primary: nil),
+        ])
+
     static let identity = RequestIdentity(
         session: SessionID(opened: Position(term: 2, seq: 5)), sequence: 8, lowestOpen: 6)
 

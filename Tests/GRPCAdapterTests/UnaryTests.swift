@@ -14,6 +14,7 @@ import Wire
             case .key(.delete(let key, _), _): .deleted(existed: key == bytes("here"))
             case .key(.openSession, _): .done(.opened(Samples.identity.session), at: ClientReply.anyPosition)
             case .status: .status(Samples.status)
+            case .routes: .routes(Samples.routes)
             }
         } _: { server, client in
             try client.put(key: bytes("k"), value: bytes("v"), timeout: patience)
@@ -47,6 +48,18 @@ import Wire
                 return
             }
             #expect(key == [7])
+        }
+    }
+
+    @Test func routesComeThroughTheWire() throws {
+        try TestServer.with { _ in
+            .routes(Samples.routes)
+        } _: { server, client in
+            let results = Recorder<Result<ClientReply, ClientError>>()
+            client.startRoutes(timeout: patience) { results.append($0) }
+            #expect(results.wait { $0.count == 1 })
+            #expect(results.all == [.success(.routes(Samples.routes))])
+            #expect(server.requests.all[0].request == .routes)
         }
     }
 
@@ -176,6 +189,7 @@ import Wire
             case .key(.delete, _): .failed(ClientError(.unavailable, "no primary yet"))
             case .key(.openSession, _): .failed(ClientError(.unavailable, "no primary yet"))
             case .status: .status(Samples.status)
+            case .routes: .routes(Samples.routes)
             }
         }
         let client = server.client()

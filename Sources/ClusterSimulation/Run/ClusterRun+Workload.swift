@@ -252,7 +252,8 @@ extension ClusterRun {
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
             if error.mayHaveHappened { unknown(client, operation) } else { refused(client, operation, error.message) }
         case .reply(.done(let result, _)): succeeded(client, operation, result)
-        case .reply(.status): judged(Violation("answers fit their questions", "\(operation.kind) was answered with a status"))
+        case .reply(.status), .reply(.routes):
+            judged(Violation("answers fit their questions", "\(operation.kind) was answered with a description of the cluster"))
         }
     }
 

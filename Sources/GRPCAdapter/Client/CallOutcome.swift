@@ -65,8 +65,11 @@ extension UnaryMethod {
     }
 
     fileprivate func reply(decoding bytes: UnsafeRawBufferPointer) throws(Malformed) -> ClientReply {
-        guard let kind else { return .status(try ClusterStatus(decoding: bytes)) }
-        return try ClientReply(KeyReply(to: kind, decoding: bytes))
+        if let kind { return try ClientReply(KeyReply(to: kind, decoding: bytes)) }
+        switch self {
+        case .routes: return .routes(try Routes(decoding: bytes))
+        case .put, .get, .delete, .openSession, .status: return .status(try ClusterStatus(decoding: bytes))
+        }
     }
 }
 

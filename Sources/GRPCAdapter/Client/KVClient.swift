@@ -52,6 +52,14 @@ public final class KVClient: Sendable {
         core.start(UnaryMethod(request.kind), request, timeout: timeout, completion: completion)
     }
 
+    /// Begins to ask where keys are served, and returns at once; otherwise as ``start(_:timeout:completion:)``.
+    @discardableResult
+    public func startRoutes(
+        timeout: Nanoseconds, completion: @escaping @Sendable (Result<ClientReply, ClientError>) -> Void
+    ) -> CallHandle {
+        core.start(.routes, nil, timeout: timeout, completion: completion)
+    }
+
     /// Gives a request up: it ends soon, with `aborted` if it was sent. One that is over is left alone.
     public func cancel(_ call: CallHandle) { core.cancel(call) }
 

@@ -151,8 +151,8 @@ private struct ForwardReply: ProtobufEncodable {
             case .opened: sink.message(6, reply)
             }
         case .failed(let error): sink.message(5, Failed(error: error))
-        case .status:
-            // Only requests about keys are forwarded, so a status here is the node's own mistake; the asker gets an
+        case .status, .routes:
+            // Only requests about keys are forwarded, so this is the node's own mistake; the asker gets an
             // answer.
             sink.message(5, Failed(error: ClientError(.aborted, "a forwarded request was answered with a status")))
         }

@@ -84,6 +84,19 @@ extension Aviary_V1_Ring {
     }
 }
 
+extension Aviary_V1_RoutesResponse {
+    init(_ routes: Routes) {
+        self.init()
+        ring = Aviary_V1_Ring(routes.ring)
+        groups = routes.groups.map { group in
+            var message = Aviary_V1_GroupRoute()
+            message.name = group.name
+            message.primary = group.primary?.description ?? ""
+            return message
+        }
+    }
+}
+
 // Reading: what lacks a usable address or state is left out rather than invented.
 
 extension ClusterStatus {
@@ -97,12 +110,25 @@ extension ClusterStatus {
             master: message.hasMaster ? ServerStatus(message.master) : nil,
             servers: message.servers.compactMap(ServerStatus.init),
             groups: message.groups.compactMap(GroupStatus.init),
-            ring: RingStatus(
-                version: message.ring.version,
-                sealed: message.ring.sealed,
-                tokens: message.ring.tokens.map { RingToken(token: $0.token, group: $0.group) }
-            )
+            ring: RingStatus(message.ring)
         )
+    }
+}
+
+extension Routes {
+    init(decoding bytes: UnsafeRawBufferPointer) throws(Malformed) {
+        guard let message = try? Aviary_V1_RoutesResponse(serializedBytes: [UInt8](bytes)) else { throw Malformed() }
+        self.init(
+            ring: RingStatus(message.ring),
+            groups: message.groups.map { Routes.Group(name: $0.name, primary: Address($0.primary)) })
+    }
+}
+
+extension RingStatus {
+    fileprivate init(_ message: Aviary_V1_Ring) {
+        self.init(
+            version: message.version, sealed: message.sealed,
+            tokens: message.tokens.map { RingToken(token: $0.token, group: $0.group) })
     }
 }
 

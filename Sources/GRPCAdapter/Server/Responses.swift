@@ -10,7 +10,7 @@ extension UnaryMethod {
         case .get: .get
         case .delete: .delete
         case .openSession: .openSession
-        case .status: nil
+        case .status, .routes: nil
         }
     }
 
@@ -20,16 +20,15 @@ extension UnaryMethod {
         case (.put, .done(.put, let position)), (.get, .done(.value, let position)),
             (.delete, .done(.deleted, let position)), (.openSession, .done(.opened, let position)):
             reply.result.map { .success(makeMessage(KeyReply(result: $0, position: position))) } ?? .failure(Self.mismatch)
-        case (.status, .status(let status)): statusResponse(status)
+        case (.status, .status(let status)): response { try Aviary_V1_StatusResponse(status).serializedBytes() }
+        case (.routes, .routes(let routes)): response { try Aviary_V1_RoutesResponse(routes).serializedBytes() }
         case (_, .failed(let error)): .failure(error)
-        case (.put, _), (.get, _), (.delete, _), (.openSession, _), (.status, _): .failure(Self.mismatch)
+        case (.put, _), (.get, _), (.delete, _), (.openSession, _), (.status, _), (.routes, _): .failure(Self.mismatch)
         }
     }
 
-    private func statusResponse(_ status: ClusterStatus) -> Result<MessagePointer, ClientError> {
-        guard let bytes: [UInt8] = try? Aviary_V1_StatusResponse(status).serializedBytes() else {
-            return .failure(Self.mismatch)
-        }
+    private func response(_ serialize: () throws -> [UInt8]) -> Result<MessagePointer, ClientError> {
+        guard let bytes = try? serialize() else { return .failure(Self.mismatch) }
         return .success(makeMessage(bytes))
     }
 

@@ -114,7 +114,7 @@ final class UnaryCalls: Sendable {
         let left = aviary_nanoseconds_until(memory.pointer.pointee.deadline)
         let patience = left < 0 ? nil : Nanoseconds(left)
         do throws(Malformed) {
-            guard let kind = method.kind else { return .success(.status) }
+            guard let kind = method.kind else { return .success(method == .routes ? .routes : .status) }
             let request = try withContents(of: message) { bytes throws(Malformed) in try KeyRequest(kind, decoding: bytes) }
             return .success(.key(request, patience: patience))
         } catch {

@@ -1,6 +1,6 @@
 /// The methods that a node's machine answers.
 enum UnaryMethod: Int, CaseIterable {
-    case put, get, delete, openSession, status
+    case put, get, delete, openSession, status, routes
 
     var path: String {
         switch self {
@@ -9,6 +9,7 @@ enum UnaryMethod: Int, CaseIterable {
         case .delete: "/aviary.v1.KV/Delete"
         case .openSession: "/aviary.v1.KV/OpenSession"
         case .status: "/aviary.v1.Cluster/Status"
+        case .routes: "/aviary.v1.Cluster/Routes"
         }
     }
 
@@ -19,6 +20,7 @@ enum UnaryMethod: Int, CaseIterable {
         case .delete: 16
         case .openSession: 4
         case .status: 2
+        case .routes: 4
         }
     }
 }

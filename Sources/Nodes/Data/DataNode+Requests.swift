@@ -8,8 +8,8 @@ extension DataNode {
     mutating func requested(_ request: ClientRequest, call: CallID, now: Instant, into effects: inout Sink) {
         switch request {
         case .key(let request, _): take(request, origin: .call(call), now: now, into: &effects)
-        case .status:
-            let message = "this is a data node of group \(group); a server knows the cluster's status"
+        case .status, .routes:
+            let message = "this is a data node of group \(group); a server knows the cluster"
             effects.append(.reply(.failed(ClientError(.failedPrecondition, message)), to: call))
         }
     }

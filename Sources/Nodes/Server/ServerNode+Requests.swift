@@ -113,7 +113,7 @@ extension ServerNode {
                 answer(id, reply, into: &effects)
             }
         case .done: answer(id, reply, into: &effects)
-        case .status: break
+        case .status, .routes: break
         }
     }
 

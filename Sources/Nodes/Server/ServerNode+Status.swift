@@ -77,6 +77,20 @@ extension ServerNode {
         for call in round.calls { effects.append(.reply(.status(cluster), to: call)) }
     }
 
+    /// Answers from what this server knows; it may be old, and nodes that get a request say where it belongs.
+    mutating func routesRequested(_ call: CallID, into effects: inout Sink) {
+        guard phase == .running, ring.isLoaded else {
+            let reason = phase == .running ? "has not heard from ZooKeeper yet" : "is not serving"
+            return effects.append(.reply(.failed(ClientError(.unavailable, "server \(address) \(reason)")), to: call))
+        }
+        let groups = groups.map { name, view in Routes.Group(name: name, primary: view.primaryAddress) }
+        effects.append(.reply(.routes(Routes(ring: ringStatus, groups: groups)), to: call))
+    }
+
+    private var ringStatus: RingStatus {
+        RingStatus(version: ring.record?.version ?? 0, sealed: ring.record?.sealed ?? false, tokens: ring.ring.tokens)
+    }
+
     private func clusterStatus(_ replicas: SortedMap<String, SortedMap<UInt64, ReplicaStatus>>) -> ClusterStatus {
         ClusterStatus(
             answeredBy: address,
@@ -89,8 +103,7 @@ extension ServerNode {
                     epoch: isMaster ? master.record.map { UInt64(max(0, $0.epoch)) } : nil)
             },
             groups: groups.map { name, view in groupStatus(name, view, replicas[name] ?? SortedMap()) },
-            ring: RingStatus(
-                version: ring.record?.version ?? 0, sealed: ring.record?.sealed ?? false, tokens: ring.ring.tokens)
+            ring: ringStatus
         )
     }
 

@@ -115,6 +115,7 @@ public struct ServerNode: Node {
         case .requested(.key(let request, let patience), let call):
             keyRequested(request, patience: patience, call: call, at: now, into: &effects)
         case .requested(.status, let call): statusRequested(call, at: now, into: &effects)
+        case .requested(.routes, let call): routesRequested(call, into: &effects)
         case .cancelled(let call): cancelled(call)
         case .disk: break
         case .timerFired(let timer): timerFired(timer, at: now, into: &effects)
