@@ -13,6 +13,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "aviary", targets: ["aviary"]),
+        .library(name: "AviaryClient", targets: ["AviaryClient"]),
         .library(name: "AviarySimulation", targets: ["Simulation"]),
     ],
     dependencies: [
@@ -109,6 +110,8 @@ let package = Package(
             ],
             swiftSettings: swift6
         ),
+        .target(
+            name: "AviaryClient", dependencies: ["Client", "GRPCAdapter", "Machine", "Wire"], swiftSettings: swift6),
         .target(name: "FileAdapter", dependencies: ["Machine"], swiftSettings: swift6),
         .target(
             name: "Runtime",
@@ -171,6 +174,11 @@ let package = Package(
         .testTarget(
             name: "GRPCAdapterTests",
             dependencies: ["GRPCAdapter", "AviaryProtos", "Machine", "Wire", "TestSupport"],
+            swiftSettings: swift6
+        ),
+        .testTarget(
+            name: "AviaryClientTests",
+            dependencies: ["AviaryClient", "Client", "GRPCAdapter", "Machine", "Wire", "TestSupport"],
             swiftSettings: swift6
         ),
         .testTarget(name: "FileAdapterTests", dependencies: ["FileAdapter", "Machine", "TestSupport"], swiftSettings: swift6),

@@ -5,7 +5,8 @@ import Wire
 
 extension ClientMachine {
     mutating func requested(
-        _ id: OperationID, _ request: ClientOperation, timeout: Nanoseconds?, at now: Instant, into effects: inout [ClientEffect]
+        _ id: OperationID, _ request: ClientOperation, timeout: Nanoseconds?, at now: Instant,
+        into effects: inout [ClientEffect]
     ) {
         precondition(operations[id] == nil, "operation \(id.number) was begun before")
         guard operations.count < options.operations else {
@@ -121,7 +122,9 @@ extension ClientMachine {
             saw(position)
             finish(id, .done(result, at: position), at: now, into: &effects)
         case .reply(.done), .reply(.status), .reply(.routes):
-            doubtful(id, attempt, ClientError(.aborted, "\(attempt.to) answered something else than it was asked"), at: now, into: &effects)
+            doubtful(
+                id, attempt, ClientError(.aborted, "\(attempt.to) answered something else than it was asked"), at: now,
+                into: &effects)
         case .reply(.failed(let error)):
             operations[id]?.lastError = error
             refused(id, attempt, error, at: now, into: &effects)

@@ -72,7 +72,11 @@ import Wire
         var bench = ClientBench()
         let id = bench.beginPut(timeout: .seconds(3))
         for _ in 0..<1_000 where bench.outcomes[id] == nil {
-            if bench.open.isEmpty { bench.wait { !$0.open.isEmpty || $0.outcomes[id] != nil } } else { bench.fail(.unavailable) }
+            if bench.open.isEmpty {
+                bench.wait { !$0.open.isEmpty || $0.outcomes[id] != nil }
+            } else {
+                bench.fail(.unavailable)
+            }
         }
         guard case .notDone(let error)? = bench.outcomes[id] else {
             Issue.record("\(bench.outcomes)")
@@ -89,7 +93,11 @@ import Wire
         let id = bench.beginPut(timeout: .seconds(1))
         bench.fail(.aborted)
         for _ in 0..<1_000 where bench.outcomes[id] == nil {
-            if bench.open.isEmpty { bench.wait { !$0.open.isEmpty || $0.outcomes[id] != nil } } else { bench.fail(.unavailable) }
+            if bench.open.isEmpty {
+                bench.wait { !$0.open.isEmpty || $0.outcomes[id] != nil }
+            } else {
+                bench.fail(.unavailable)
+            }
         }
         guard case .unknown(let error)? = bench.outcomes[id] else {
             Issue.record("\(bench.outcomes)")
@@ -151,7 +159,9 @@ import Wire
         #expect(bench.lastRequest == .openSession(key: bytes("a")), "a new session is opened")
         // The second attempt is the oldest now.
         bench.end(.broken("reset"))
-        let repeated = bench.open.first { if case .key(.put(let key, _, _), _) = $0.request { key == bytes("b") } else { false } }
+        let repeated = bench.open.first {
+            if case .key(.put(let key, _, _), _) = $0.request { key == bytes("b") } else { false }
+        }
         guard case .key(let request, _)? = repeated?.request else {
             Issue.record("\(bench.open)")
             return

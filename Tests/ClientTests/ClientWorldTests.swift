@@ -76,7 +76,8 @@ extension SeededRandom {
         var random = SeededRandom(seed: seed)
         var cluster = SmallCluster()
         var options = ClientOptions(
-            timeout: .seconds(Int64(random.below(3)) + 1), attemptTimeout: .milliseconds(200), sessionWindow: 1 + random.below(4))
+            timeout: .seconds(Int64(random.below(3)) + 1), attemptTimeout: .milliseconds(200),
+            sessionWindow: 1 + random.below(4))
         options.direct = random.chance(1, in: 2)
         var client = ClientMachine(servers: ClientBench.servers, options: options, random: random.fork())
         var agenda: [(at: Instant, order: Int, what: Occurrence)] = []
@@ -149,14 +150,16 @@ extension SeededRandom {
             let (at, _, what) = agenda.remove(at: next)
             now = max(now, at)
             switch what {
-            case .begin(let number): step(.requested(OperationID(number), .put(key: key(number), value: value(number)), timeout: nil))
+            case .begin(let number):
+                step(.requested(OperationID(number), .put(key: key(number), value: value(number)), timeout: nil))
             case .cancel(let number): step(.cancelled(OperationID(number)))
             case .forget: cluster.forgetSessions()
             case .answered(let id, let end): step(.ended(id, end))
             case .arrives(let id, let request):
                 let reply: ClientReply
                 switch request {
-                case .routes: reply = .routes(Routes(ring: RingStatus(version: 1, sealed: true, tokens: cluster.ring.tokens), groups: []))
+                case .routes:
+                    reply = .routes(Routes(ring: RingStatus(version: 1, sealed: true, tokens: cluster.ring.tokens), groups: []))
                 case .status: reply = .failed(ClientError(.invalidArgument, "no"))
                 case .key(let request, _): reply = cluster.execute(request)
                 }

@@ -55,11 +55,42 @@ import Wire
         try TestServer.with { _ in
             .routes(Samples.routes)
         } _: { server, client in
-            let results = Recorder<Result<ClientReply, ClientError>>()
-            client.startRoutes(timeout: patience) { results.append($0) }
-            #expect(results.wait { $0.count == 1 })
-            #expect(results.all == [.success(.routes(Samples.routes))])
+            let ends = Recorder<CallEnd>()
+            client.call(.routes, timeout: patience) { ends.append($0) }
+            #expect(ends.wait { $0.count == 1 })
+            #expect(ends.all == [.reply(.routes(Samples.routes))])
             #expect(server.requests.all[0].request == .routes)
+        }
+    }
+
+    @Test("One call's end tells a server's own word from a lost connection, and that from none")
+    func endsOfOneCall() throws {
+        let ends = Recorder<CallEnd>()
+        let request = ClientRequest.key(.put(key: [1], value: [2]), patience: nil)
+        let refusal = ClientError(.aborted, "it may have happened", redirect: Address(host: "h", port: 1))
+        try TestServer.with { _ in
+            .failed(refusal)
+        } _: { _, client in
+            client.call(request, timeout: patience) { ends.append($0) }
+            #expect(ends.wait { $0.count == 1 })
+        }
+        #expect(ends.all == [.reply(.failed(refusal))])
+        ends.clear()
+        var address = Address(host: "127.0.0.1", port: 1)
+        try TestServer.with { server, client in
+            address = server.address
+            client.call(request, timeout: .milliseconds(200)) { ends.append($0) }
+            #expect(ends.wait { $0.count == 1 })
+        }
+        #expect(ends.all == [.broken("no answer in time")])
+        ends.clear()
+        let client = KVClient(servers: [address])
+        defer { client.shutDown() }
+        client.call(request, timeout: patience) { ends.append($0) }
+        #expect(ends.wait { $0.count == 1 })
+        guard case .unreachable? = ends.all.first else {
+            Issue.record("\(ends.all)")
+            return
         }
     }
 

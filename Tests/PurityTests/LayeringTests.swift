@@ -7,11 +7,11 @@ import Testing
         ["Machine"],
         ["Wire", "CZooKeeperShims", "CGRPCShims", "AviaryProtos"],
         ["Placement", "Storage", "Simulation"],
-        ["Coordination"],
+        ["Coordination", "Client"],
         ["Replication"],
         ["Nodes"],
         ["ZooKeeperAdapter", "GRPCAdapter", "FileAdapter"],
-        ["Runtime", "ClusterSimulation"],
+        ["Runtime", "ClusterSimulation", "AviaryClient"],
         ["SimulationCommands"],
         ["aviary", "sim"],
     ]

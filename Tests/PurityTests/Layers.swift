@@ -18,7 +18,8 @@ enum Package {
 
     /// Targets that hold node logic or the simulated world.
     static let pureTargets = [
-        "Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes", "Simulation", "ClusterSimulation",
+        "Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes", "Client", "Simulation",
+        "ClusterSimulation",
     ]
 
     static func targets() throws -> [Target] {

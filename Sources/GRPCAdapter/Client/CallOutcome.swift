@@ -10,6 +10,35 @@ enum CallOutcome {
     case mayTryNext(ClientError, isAnswer: Bool)
 }
 
+/// How one call to one server ended, for those who decide for themselves what to do next.
+public enum CallEnd: Hashable, Sendable {
+    /// The server's own word, be it a failure.
+    case reply(ClientReply)
+    /// There was no connection: the request was certainly not sent.
+    case unreachable(String)
+    /// No answer came, or none that is one: the request may have arrived.
+    case broken(String)
+}
+
+extension CallEnd {
+    /// Judges a call that is over. It had a connection, so it may have been sent.
+    init(of call: aviary_client_call, _ attempt: ClientAttempt, server: Address) {
+        let message = String(call.details)
+        if call.status == GRPC_STATUS_OK {
+            switch CallOutcome.reply(of: call, method: attempt.method, server: server) {
+            case .success(let reply): self = .reply(reply)
+            case .failure(let error): self = .broken(error.message)
+            }
+        } else if call.trailing_metadata.value(of: CallStatus.outcomeKey) != nil || call.status == GRPC_STATUS_UNIMPLEMENTED {
+            let redirect = call.trailing_metadata.value(of: CallStatus.redirectKey).flatMap { Address($0) }
+            self = .reply(.failed(ClientError(status: call.status, message, redirect: redirect)))
+        } else {
+            // Without the server's own word a status comes from the transport, which knows nothing of what happened.
+            self = .broken(call.status == GRPC_STATUS_DEADLINE_EXCEEDED ? "no answer in time" : message)
+        }
+    }
+}
+
 extension CallOutcome {
     /// Judges a call that is over. It had a connection, so it may have been sent.
     init(of call: aviary_client_call, _ attempt: ClientAttempt, server: Address) {
@@ -41,7 +70,7 @@ extension CallOutcome {
         .mayTryNext(ClientError(.unavailable, "\(server) cannot be reached: \(reason)"), isAnswer: false)
     }
 
-    private static func reply(
+    fileprivate static func reply(
         of call: aviary_client_call, method: UnaryMethod, server: Address
     ) -> Result<ClientReply, ClientError> {
         do throws(Malformed) {

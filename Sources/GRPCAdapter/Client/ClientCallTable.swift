@@ -8,7 +8,7 @@ struct ClientAttempt: Sendable {
     /// nil for a method that is not about keys.
     let request: KeyRequest?
     let deadline: UncheckedSendable<gpr_timespec>
-    let completion: @Sendable (Result<ClientReply, ClientError>) -> Void
+    let completion: Completion
     /// The server that is being asked, as an index.
     var server: Int
     /// How many servers were asked, this one included.
@@ -17,6 +17,14 @@ struct ClientAttempt: Sendable {
     var answer: ClientError?
 
     var isRead: Bool { request?.isRead ?? true }
+
+    /// Who waits, and for what.
+    enum Completion: Sendable {
+        /// For the answer, of whatever server.
+        case result(@Sendable (Result<ClientReply, ClientError>) -> Void)
+        /// For what becomes of this one call.
+        case end(@Sendable (CallEnd) -> Void)
+    }
 }
 
 /// The calls of a client that are not over, by slot. A plain value under its owner's lock.

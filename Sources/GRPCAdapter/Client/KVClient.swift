@@ -49,15 +49,22 @@ public final class KVClient: Sendable {
     public func start(
         _ request: KeyRequest, timeout: Nanoseconds, completion: @escaping @Sendable (Result<ClientReply, ClientError>) -> Void
     ) -> CallHandle {
-        core.start(UnaryMethod(request.kind), request, timeout: timeout, completion: completion)
+        core.start(UnaryMethod(request.kind), request, timeout: timeout, completion: .result(completion))
     }
 
-    /// Begins to ask where keys are served, and returns at once; otherwise as ``start(_:timeout:completion:)``.
+    /// Begins one call to the first server, and returns at once: for those who decide for themselves what to do when it fails.
+    ///
+    /// - Parameter completion: called exactly once, as that of ``start(_:timeout:completion:)``.
     @discardableResult
-    public func startRoutes(
-        timeout: Nanoseconds, completion: @escaping @Sendable (Result<ClientReply, ClientError>) -> Void
+    public func call(
+        _ request: ClientRequest, timeout: Nanoseconds, completion: @escaping @Sendable (CallEnd) -> Void
     ) -> CallHandle {
-        core.start(.routes, nil, timeout: timeout, completion: completion)
+        switch request {
+        case .key(let request, _):
+            core.start(UnaryMethod(request.kind), request, timeout: timeout, completion: .end(completion))
+        case .status: core.start(.status, nil, timeout: timeout, completion: .end(completion))
+        case .routes: core.start(.routes, nil, timeout: timeout, completion: .end(completion))
+        }
     }
 
     /// Gives a request up: it ends soon, with `aborted` if it was sent. One that is over is left alone.
@@ -124,7 +131,9 @@ public final class KVClient: Sendable {
     /// `request` nil asks for the status.
     private func wait(_ request: KeyRequest?, _ timeout: Nanoseconds) throws(ClientError) -> ClientReply {
         let waiter = Waiter()
-        _ = core.start(request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout) { waiter.fulfil($0) }
+        _ = core.start(
+            request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout,
+            completion: .result { waiter.fulfil($0) })
         return try waiter.wait().get()
     }
 
@@ -132,9 +141,9 @@ public final class KVClient: Sendable {
         let handle = Mutex(CallHandle.none)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let started = core.start(request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout) {
-                    continuation.resume(returning: $0)
-                }
+                let started = core.start(
+                    request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout,
+                    completion: .result { continuation.resume(returning: $0) })
                 handle.withLock { $0 = started }
                 if Task.isCancelled { core.cancel(started) }
             }

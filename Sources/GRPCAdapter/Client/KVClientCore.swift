@@ -63,8 +63,7 @@ final class KVClientCore: Sendable {
     }
 
     func start(
-        _ method: UnaryMethod, _ request: KeyRequest?, timeout: Nanoseconds,
-        completion: @escaping @Sendable (Result<ClientReply, ClientError>) -> Void
+        _ method: UnaryMethod, _ request: KeyRequest?, timeout: Nanoseconds, completion: ClientAttempt.Completion
     ) -> KVClient.CallHandle {
         let attempt = ClientAttempt(
             method: method, request: request, deadline: UncheckedSendable(aviary_deadline_after(max(0, timeout.count))),
@@ -79,7 +78,10 @@ final class KVClientCore: Sendable {
         }
         switch begun {
         case .failure(let error):
-            completion(.failure(error))
+            switch completion {
+            case .result(let tell): tell(.failure(error))
+            case .end(let tell): tell(.unreachable(error.message))
+            }
             return .none
         case .success((let slot, let memory, let handle)):
             send(attempt, slot, memory)
@@ -131,7 +133,14 @@ final class KVClientCore: Sendable {
     /// A call is over. Runs on the queue's thread.
     private func ended(_ slot: Int) {
         let (memory, attempt, isCancelled) = table.withLock { $0.ended(slot) }
-        let outcome = CallOutcome(of: memory.pointer.pointee, attempt, server: channels[attempt.server].address)
+        let address = channels[attempt.server].address
+        if case .end(let tell) = attempt.completion {
+            let end = CallEnd(of: memory.pointer.pointee, attempt, server: address)
+            memory.pointer.pointee.release()
+            tell(end)
+            return release(slot)
+        }
+        let outcome = CallOutcome(of: memory.pointer.pointee, attempt, server: address)
         memory.pointer.pointee.release()
         conclude(outcome, slot, memory, attempt, isCancelled: isCancelled)
     }
@@ -139,7 +148,12 @@ final class KVClientCore: Sendable {
     /// A request waited for a connection in vain.
     private func unsent(_ slot: Int, _ reason: String) {
         let (memory, attempt, isCancelled) = table.withLock { $0.ended(slot) }
-        let outcome = CallOutcome.unsent(to: channels[attempt.server].address, isCancelled ? "the call was given up" : reason)
+        let reason = isCancelled ? "the call was given up" : reason
+        if case .end(let tell) = attempt.completion {
+            tell(.unreachable(reason))
+            return release(slot)
+        }
+        let outcome = CallOutcome.unsent(to: channels[attempt.server].address, reason)
         conclude(outcome, slot, memory, attempt, isCancelled: isCancelled)
     }
 
@@ -165,7 +179,11 @@ final class KVClientCore: Sendable {
             result = .failure(worthTelling)
         }
         // First the answer, then the slot: whoever waits for the client's end has heard of everything.
-        attempt.completion(result)
+        if case .result(let tell) = attempt.completion { tell(result) }
+        release(slot)
+    }
+
+    private func release(_ slot: Int) {
         if table.withLock({ $0.release(slot) }) { idle.open() }
     }
 
