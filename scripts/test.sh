@@ -64,7 +64,7 @@ if [ "$#" -gt 0 ]; then
 fi
 # Tests of machines compute and may take all cores; tests that wait for sockets and files share them among themselves; tests
 # with real processes and deadlines of their own come one by one.
-adapters='GRPCAdapterTests|FileAdapterTests|DiskConformanceTests|RuntimeTests|CommandTests|StoryPageTests'
+adapters='GRPCAdapterTests|AviaryClientTests|FileAdapterTests|DiskConformanceTests|RuntimeTests|CommandTests|StoryPageTests'
 processes='IntegrationTests|ZooKeeperAdapterTests|^ConformanceTests'
 run_tests machine --skip "$adapters|$processes"
 run_tests adapter --filter "$adapters"
