@@ -104,6 +104,30 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     set {kind = .statusReply(newValue)}
   }
 
+  public var suspicion: Aviary_Internal_V1_Suspicion {
+    get {
+      if case .suspicion(let v)? = kind {return v}
+      return Aviary_Internal_V1_Suspicion()
+    }
+    set {kind = .suspicion(newValue)}
+  }
+
+  public var probe: Aviary_Internal_V1_Probe {
+    get {
+      if case .probe(let v)? = kind {return v}
+      return Aviary_Internal_V1_Probe()
+    }
+    set {kind = .probe(newValue)}
+  }
+
+  public var probeReply: Aviary_Internal_V1_ProbeReply {
+    get {
+      if case .probeReply(let v)? = kind {return v}
+      return Aviary_Internal_V1_ProbeReply()
+    }
+    set {kind = .probeReply(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -113,6 +137,9 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     case forwardReply(Aviary_Internal_V1_ForwardReply)
     case statusQuery(Aviary_Internal_V1_StatusQuery)
     case statusReply(Aviary_Internal_V1_StatusReply)
+    case suspicion(Aviary_Internal_V1_Suspicion)
+    case probe(Aviary_Internal_V1_Probe)
+    case probeReply(Aviary_Internal_V1_ProbeReply)
 
   }
 
@@ -651,6 +678,91 @@ public nonisolated struct Aviary_Internal_V1_StatusReply: Sendable {
   fileprivate var _replica: Aviary_V1_Replica? = nil
 }
 
+/// An in-sync standby to the master: it does not hear its primary.
+public nonisolated struct Aviary_Internal_V1_Suspicion: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var group: String = String()
+
+  /// Of the primary, as the standby's view of the group's configuration has it.
+  public var term: UInt64 = 0
+
+  public var primary: Aviary_Internal_V1_MemberID {
+    get {_primary ?? Aviary_Internal_V1_MemberID()}
+    set {_primary = newValue}
+  }
+  /// Returns true if `primary` has been explicitly set.
+  public var hasPrimary: Bool {self._primary != nil}
+  /// Clears the value of `primary`. Subsequent reads from it will return its default value.
+  public mutating func clearPrimary() {self._primary = nil}
+
+  public var by: Aviary_Internal_V1_MemberID {
+    get {_by ?? Aviary_Internal_V1_MemberID()}
+    set {_by = newValue}
+  }
+  /// Returns true if `by` has been explicitly set.
+  public var hasBy: Bool {self._by != nil}
+  /// Clears the value of `by`. Subsequent reads from it will return its default value.
+  public mutating func clearBy() {self._by = nil}
+
+  /// For how long.
+  public var silenceNanos: Int64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _primary: Aviary_Internal_V1_MemberID? = nil
+  fileprivate var _by: Aviary_Internal_V1_MemberID? = nil
+}
+
+/// The master to a data node: who is there? Answered by the node's own event loop.
+public nonisolated struct Aviary_Internal_V1_Probe: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var id: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Aviary_Internal_V1_ProbeReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var id: UInt64 = 0
+
+  public var group: String = String()
+
+  /// The life that answers; number 0 while it is not registered.
+  public var member: Aviary_Internal_V1_MemberID {
+    get {_member ?? Aviary_Internal_V1_MemberID()}
+    set {_member = newValue}
+  }
+  /// Returns true if `member` has been explicitly set.
+  public var hasMember: Bool {self._member != nil}
+  /// Clears the value of `member`. Subsequent reads from it will return its default value.
+  public mutating func clearMember() {self._member = nil}
+
+  /// The term of which it is the primary, in office or on the way there; 0 where it is none.
+  public var term: UInt64 = 0
+
+  /// Whether it has a ZooKeeper session that is connected.
+  public var coordinated: Bool = false
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _member: Aviary_Internal_V1_MemberID? = nil
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "aviary.internal.v1"
@@ -711,7 +823,7 @@ nonisolated extension Aviary_Internal_V1_Frame: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Message"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0\u{1}suspicion\0\u{1}probe\0\u{3}probe_reply\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -797,6 +909,45 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
           self.kind = .statusReply(v)
         }
       }()
+      case 7: try {
+        var v: Aviary_Internal_V1_Suspicion?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .suspicion(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .suspicion(v)
+        }
+      }()
+      case 8: try {
+        var v: Aviary_Internal_V1_Probe?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .probe(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .probe(v)
+        }
+      }()
+      case 9: try {
+        var v: Aviary_Internal_V1_ProbeReply?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .probeReply(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .probeReply(v)
+        }
+      }()
       default: break
       }
     }
@@ -831,6 +982,18 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
     case .statusReply?: try {
       guard case .statusReply(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 6)
+    }()
+    case .suspicion?: try {
+      guard case .suspicion(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .probe?: try {
+      guard case .probe(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .probeReply?: try {
+      guard case .probeReply(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
     }()
     case nil: break
     }
@@ -1871,6 +2034,144 @@ nonisolated extension Aviary_Internal_V1_StatusReply: SwiftProtobuf.Message, Swi
   public static func ==(lhs: Aviary_Internal_V1_StatusReply, rhs: Aviary_Internal_V1_StatusReply) -> Bool {
     if lhs.id != rhs.id {return false}
     if lhs._replica != rhs._replica {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_Suspicion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Suspicion"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}term\0\u{1}primary\0\u{1}by\0\u{3}silence_nanos\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._primary) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._by) }()
+      case 5: try { try decoder.decodeSingularInt64Field(value: &self.silenceNanos) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 1)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 2)
+    }
+    try { if let v = self._primary {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    try { if let v = self._by {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if self.silenceNanos != 0 {
+      try visitor.visitSingularInt64Field(value: self.silenceNanos, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_Suspicion, rhs: Aviary_Internal_V1_Suspicion) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs._primary != rhs._primary {return false}
+    if lhs._by != rhs._by {return false}
+    if lhs.silenceNanos != rhs.silenceNanos {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_Probe: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Probe"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_Probe, rhs: Aviary_Internal_V1_Probe) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_ProbeReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".ProbeReply"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}group\0\u{1}member\0\u{1}term\0\u{1}coordinated\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.group) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._member) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 5: try { try decoder.decodeSingularBoolField(value: &self.coordinated) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 2)
+    }
+    try { if let v = self._member {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 4)
+    }
+    if self.coordinated != false {
+      try visitor.visitSingularBoolField(value: self.coordinated, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_ProbeReply, rhs: Aviary_Internal_V1_ProbeReply) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.group != rhs.group {return false}
+    if lhs._member != rhs._member {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs.coordinated != rhs.coordinated {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -14,6 +14,11 @@ extension PeerMessage: Traceable {
         case .statusQuery: "status?"
         case .statusReply(_, let status):
             "status: \(status.role), term \(status.term) (last \(status.last), commit \(status.commit))"
+        case .suspicion(let suspicion):
+            "does not hear primary \(suspicion.primary.number) of term \(suspicion.term) (from \(suspicion.by.number))"
+        case .probe: "who is there?"
+        case .probeReply(let reply):
+            "number \(reply.member.number) is, " + (reply.term == 0 ? "no primary" : "primary of term \(reply.term)")
         }
     }
 
@@ -57,6 +62,17 @@ extension PeerMessage: Traceable {
             hash.fold(status.term)
             status.last.fold(into: &hash)
             hash.fold(status.commit)
+        case .suspicion(let suspicion):
+            hash.fold(suspicion.term)
+            hash.fold(suspicion.primary.number)
+            hash.fold(suspicion.by.number)
+            hash.fold(suspicion.silence.count)
+        case .probe(let id): hash.fold(id)
+        case .probeReply(let reply):
+            hash.fold(reply.id)
+            hash.fold(reply.member.number)
+            hash.fold(reply.term)
+            hash.fold(reply.coordinated ? 1 : 0 as UInt64)
         }
     }
 }

@@ -14,10 +14,14 @@ public enum GroupPlan: Hashable, Sendable {
     case bootstrap(MemberID, isImported: Bool)
     /// The primary is gone: another one, and the in-sync set of its term.
     case replace(old: MemberID?, new: MemberID, inSync: [MemberID])
+    /// The primary is registered and counts as gone: another one, whose term's in-sync set is without it, and an end to its
+    /// registration.
+    case depose(old: MemberID, new: MemberID, inSync: [MemberID])
 
-    public init(_ view: GroupView) {
+    /// `gone`: what was found out about a primary that is still registered.
+    public init(_ view: GroupView, gone: Suspicions.Finding? = nil) {
         if let config = view.config {
-            self.init(config: config, members: view.members, isRegistered: view.isRegistered)
+            self.init(config: config, members: view.members, gone: gone, isRegistered: view.isRegistered)
         } else if view.configExists {
             self = .stuck("its configuration is unreadable")
         } else if let number = view.registered.first(where: { view.members[$0] == nil }) {
@@ -31,12 +35,23 @@ public enum GroupPlan: Hashable, Sendable {
     ///
     /// A recorded life that is still there has never stopped holding what it held. A later life of an in-sync store does
     /// if its log was whole. Any other store may lack acknowledged entries.
-    init(config: GroupConfig, members: SortedMap<UInt64, StoreRegistration>, isRegistered: (UInt64) -> Bool) {
+    init(
+        config: GroupConfig, members: SortedMap<UInt64, StoreRegistration>, gone: Suspicions.Finding? = nil,
+        isRegistered: (UInt64) -> Bool
+    ) {
+        let alive = config.inSync.filter { members[$0.number]?.store == $0.store }.sorted()
         if let primary = config.primary, isRegistered(primary.number) {
             self = .settled
+            if let gone, gone.primary == primary, gone.term == config.term {
+                // Of those that are known to live; the others that are registered stay, and the new primary shrinks away whoever
+                // does not answer it.
+                let others = alive.filter { $0 != primary }
+                if let heir = others.first(where: { gone.heirs.contains($0) }) {
+                    self = .depose(old: primary, new: heir, inSync: others)
+                }
+            }
             return
         }
-        let alive = config.inSync.filter { members[$0.number]?.store == $0.store }.sorted()
         if let chosen = alive.first {
             self = .replace(old: config.primary, new: chosen, inSync: alive)
             return
@@ -88,7 +103,7 @@ public enum GroupPlan: Hashable, Sendable {
     public var problem: String? {
         switch self {
         case .stuck(let problem): problem
-        case .settled, .bootstrap, .replace: nil
+        case .settled, .bootstrap, .replace, .depose: nil
         }
     }
 }

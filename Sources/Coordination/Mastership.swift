@@ -10,6 +10,8 @@ import Wire
 ///   elected: this mastership is over (`deposed`), and nothing of the transaction was done.
 /// - The replacement of a primary proves that the old one's registration is gone *at the moment of the transaction*, by
 ///   creating and deleting its node; and checks that the new one's is there.
+/// - A primary that is registered and was found to be gone (`Suspicions`) loses its registration in the transaction that replaces
+///   it (`depose`).
 /// - Configurations change at the version that was read, the ring likewise.
 ///
 /// One transaction per group is under way at a time, and one that touches the ring. After each, whatever became of it,
@@ -24,6 +26,7 @@ public struct Mastership: Hashable, Sendable {
         var member: MemberID
         var term: UInt64
         var isBootstrap: Bool
+        var isDeposition = false
     }
 
     private struct Pause: Hashable {
@@ -46,6 +49,7 @@ public struct Mastership: Hashable, Sendable {
     /// What was last logged of each group, so that a change is logged once.
     private var problems = SortedMap<String, String>()
     private var absent = SortedMap<String, [MemberID]>()
+    private var suspicions: Suspicions
 
     /// True once a write failed because another server had been elected. Then nothing more is done.
     public private(set) var isDeposed = false
@@ -54,9 +58,12 @@ public struct Mastership: Hashable, Sendable {
     ///   - epoch: as the election gave it.
     ///   - port: of this part of the node; hand the port of one mastership on to the next, so that no late reply is
     ///     taken for another's.
+    ///   - timer: with the instance after it this mastership's alone.
     ///   - virtualNodes: with which groups enter the ring.
+    ///   - probePatience: how long a primary that its standbys do not hear may take to answer a probe.
     public init(
-        epoch: Int32, port: CoordinationPort, session: Session, timer: TimerID, virtualNodes: Int, random: SeededRandom
+        epoch: Int32, port: CoordinationPort, session: Session, timer: TimerID, virtualNodes: Int,
+        probePatience: Nanoseconds = .milliseconds(200), random: SeededRandom
     ) {
         self.epoch = epoch
         self.port = port
@@ -64,6 +71,9 @@ public struct Mastership: Hashable, Sendable {
         self.timer = timer
         self.virtualNodes = virtualNodes
         self.random = random
+        suspicions = Suspicions(
+            patience: probePatience, timer: TimerID(purpose: timer.purpose, instance: timer.instance + 1),
+            random: self.random.fork())
     }
 
     /// The port, for the next mastership.
@@ -75,10 +85,11 @@ public struct Mastership: Hashable, Sendable {
         _ groups: SortedMap<String, GroupView>, ring: RingView, session: Session, at now: Instant, into sink: inout Sink
     ) {
         guard !isDeposed, session.isConnected, session.token == port.session else { return }
+        suspicions.expire(at: now, into: &sink)
         for (name, view) in groups where view.isCurrent(session) {
             report(name, view, into: &sink)
             guard transactions[name] == nil, pauses[name].map({ $0.until <= now }) ?? true else { continue }
-            carryOut(GroupPlan(view), for: view, ring: ring, session: session, into: &sink)
+            carryOut(GroupPlan(view, gone: suspicions.finding(name)), for: view, ring: ring, session: session, into: &sink)
         }
         setTimer(at: now, into: &sink)
         forget(allBut: groups)
@@ -88,6 +99,7 @@ public struct Mastership: Hashable, Sendable {
         for name in problems.keys where groups[name] == nil { problems[name] = nil }
         for name in pauses.keys where groups[name] == nil { pauses[name] = nil }
         for name in absent.keys where groups[name] == nil { absent[name] = nil }
+        suspicions.forget(allBut: groups)
     }
 
     /// Offers an event. The groups and the ring that a finished transaction touched are read again.
@@ -106,6 +118,7 @@ public struct Mastership: Hashable, Sendable {
             if transaction.isBootstrap {
                 sink.reached(transaction.touchesRing ? .groupFormed : .groupFormedPending)
             }
+            if transaction.isDeposition { sink.reached(.primaryDeposed) }
         case .failed(let error, let operations):
             if !error.isOutcomeUnknown, let first = operations.first, first == .badVersion || first == .noNode {
                 isDeposed = true
@@ -142,6 +155,28 @@ public struct Mastership: Hashable, Sendable {
     }
 }
 
+// MARK: - Primaries that are not heard
+
+extension Mastership {
+    /// A standby says that it does not hear its primary. `isLinkUp`: whether messages are known to travel to an address.
+    public mutating func suspected(
+        _ suspicion: Suspicion, from sender: Address, groups: SortedMap<String, GroupView>, isLinkUp: (Address) -> Bool,
+        at now: Instant, into sink: inout Sink
+    ) {
+        guard !isDeposed, let index = groups.index(of: suspicion.group), transactions[suspicion.group] == nil else { return }
+        suspicions.suspected(
+            suspicion, from: sender, view: groups.values[index], isLinkUp: isLinkUp, at: now, into: &sink)
+    }
+
+    /// Somebody answered a probe; `review` is due.
+    public mutating func answered(_ reply: ProbeReply, from sender: Address, into sink: inout Sink) {
+        suspicions.answered(reply, from: sender, into: &sink)
+    }
+
+    /// Messages to this address were lost; `review` is due.
+    public mutating func linkDown(_ address: Address, into sink: inout Sink) { suspicions.linkDown(address, into: &sink) }
+}
+
 // MARK: - Transactions
 
 extension Mastership {
@@ -159,6 +194,17 @@ extension Mastership {
             sink.reached(config.inSync.contains(new) ? .standbyPromoted : .laterLifePromoted)
             let next = GroupConfig(lineage: config.lineage, term: config.term + 1, primary: new, inSync: inSync)
             replace(view.group, old: old, next: next, new: new, version: view.configVersion, into: &sink)
+        case .depose(let old, let new, let inSync):
+            guard let config = view.config, let finding = suspicions.finding(view.group) else { return }
+            let next = GroupConfig(lineage: config.lineage, term: config.term + 1, primary: new, inSync: inSync)
+            sink.log(
+                .warning, "deposing the primary",
+                [
+                    LogField("group", view.group), LogField("primary", old), LogField("term", config.term),
+                    LogField("reason", finding.reason), LogField("successor", new),
+                ])
+            depose(view.group, old: old, next: next, new: new, version: view.configVersion, into: &sink)
+            suspicions.forget(view.group)
         }
     }
 
@@ -200,21 +246,54 @@ extension Mastership {
             let path = Paths.member(old.number, ofGroup: group)
             operations += [.create(path: path, data: [], mode: .persistent), .delete(path: path, version: -1)]
         }
-        operations += [
+        operations += succession(group, next, new: new, version: version)
+        send(operations, group, new, term: next.term, touchesRing: false, isBootstrap: false, into: &sink)
+    }
+
+    /// Replaces a primary whose session lives, and ends its registration in the same transaction; that it is there is part of
+    /// it. Where it is not, the ordinary replacement is right.
+    ///
+    /// Why this is safe even if the old primary lives, serves, and hears of it late:
+    /// - *It cannot change config any more.* Its writes check its registration and the version, both of which are gone.
+    /// - *It commits nothing that is lost.* A commit needs an ack of every in-sync member, of the successor too. What the
+    ///   successor acked is in its log when it takes office; once it has adopted the new term it acks nothing of the old.
+    /// - *It answers no read after the successor may have changed anything.* It answers on leases of all in-sync members. The
+    ///   successor is one of them, by the very version of config that the transaction replaces: a set without it would have
+    ///   made another version. Its lease counted from the sending of what the successor then acked, less the drift allowance;
+    ///   the successor serves only after the promise of its last ack has run out (`Primary.Office.waitingForPromises`), by
+    ///   its own clock, whatever made it suspect.
+    /// No session, no probe and no suspicion is part of that argument. They decide when it is worth it.
+    private mutating func depose(
+        _ group: String, old: MemberID, next: GroupConfig, new: MemberID, version: Int32, into sink: inout Sink
+    ) {
+        precondition(version >= 0, "a configuration that was read has a version, and -1 would match any")
+        precondition(
+            next.inSync.contains(new) && !next.inSync.contains(old), "the successor is in-sync, and the deposed one is not")
+        let operations: [MultiOperation] =
+            [
+                .check(path: Paths.serverEpoch, version: epoch),
+                .delete(path: Paths.member(old.number, ofGroup: group), version: -1),
+            ] + succession(group, next, new: new, version: version)
+        send(
+            operations, group, new, term: next.term, touchesRing: false, isBootstrap: false, isDeposition: true, into: &sink)
+    }
+
+    /// The new primary is registered, config names it at the version that was read, and so does `primary`.
+    private func succession(_ group: String, _ next: GroupConfig, new: MemberID, version: Int32) -> [MultiOperation] {
+        [
             .check(path: Paths.member(new.number, ofGroup: group), version: -1),
             .set(path: Paths.config(ofGroup: group), data: next.bytes, version: version),
             .set(path: Paths.primary(ofGroup: group), data: next.primaryBytes, version: -1),
         ]
-        send(operations, group, new, term: next.term, touchesRing: false, isBootstrap: false, into: &sink)
     }
 
     private mutating func send(
         _ operations: [MultiOperation], _ group: String, _ member: MemberID, term: UInt64, touchesRing: Bool,
-        isBootstrap: Bool, into sink: inout Sink
+        isBootstrap: Bool, isDeposition: Bool = false, into sink: inout Sink
     ) {
         let id = port.request(.multi(operations), into: &sink)
         transactions[group] = Transaction(
-            id: id, touchesRing: touchesRing, member: member, term: term, isBootstrap: isBootstrap)
+            id: id, touchesRing: touchesRing, member: member, term: term, isBootstrap: isBootstrap, isDeposition: isDeposition)
     }
 }
 

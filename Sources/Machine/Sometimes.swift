@@ -118,6 +118,14 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case writesLeftUndecided
     /// A store's registration was gone while the node lived.
     case storeRegistrationVanished
+    /// A standby told the master that it does not hear its primary.
+    case suspicionSent
+    /// A standby that had been paused itself gave its primary another lease to be heard.
+    case silenceForgivenAfterPause
+    /// A primary that was replaced while its process lived has found it out, and registered anew.
+    case deposedPrimaryRejoined
+    /// A primary whose disk hung gave up its registration.
+    case resignedForHungDisk
     /// A shutdown had to wait for requests under way.
     case shutdownWaited
     /// A shutdown did not wait any longer for requests under way.
@@ -206,6 +214,18 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case laterLifePromoted
     /// The outcome of a master's transaction was unknown.
     case masterWriteUnknown
+    /// The link to a primary that is not heard broke, or was refused.
+    case probeLinkBroke
+    /// A primary that is not heard did not answer the master's probe.
+    case probeUnanswered
+    /// Another life answered the probe of a primary.
+    case probeAnsweredByAnotherLife
+    /// A primary answered a probe, but cannot lead.
+    case probeAnsweredOutOfOffice
+    /// A primary that a standby does not hear answered a probe, and stays.
+    case suspicionRefuted
+    /// A primary was replaced while its session lived.
+    case primaryDeposed
     /// A group had no store that may become primary.
     case groupWasStuck
     /// Such a group could go on.

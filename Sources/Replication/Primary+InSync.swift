@@ -38,6 +38,16 @@ extension Primary {
         now - max(min(peer.heardAt, peer.movedAt), listeningSince) > options.replicationTimeout
     }
 
+    /// Whether another in-sync member has been heard of late: one that can succeed.
+    public func hasLivingStandby(at now: Instant) -> Bool {
+        writer.config.inSync.contains { member in
+            guard member != me, let index = peers.index(of: member.number), peers.values[index].member == member else {
+                return false
+            }
+            return !peers.values[index].isAlien && now - peers.values[index].heardAt <= options.replicationTimeout / 2
+        }
+    }
+
     private mutating func shrink(away lost: [MemberID], into effects: inout Sink) {
         var next = writer.config
         next.inSync.removeAll { lost.contains($0) }

@@ -22,7 +22,7 @@ extension PeerMessage {
     var weight: Int {
         switch self {
         case .append(let append): append.entries.reduce(Self.frame) { $0 + 32 + $1.operation.payloadBytes }
-        case .appendReply, .statusQuery, .statusReply: Self.frame
+        case .appendReply, .statusQuery, .statusReply, .suspicion, .probe, .probeReply: Self.frame
         case .forward(_, let request): Self.frame + request.weight
         case .forwardReply(_, .done(.value(let value?), _)): Self.frame + value.count
         case .forwardReply: Self.frame

@@ -12,6 +12,11 @@ public indirect enum PeerMessage: Hashable, Sendable {
     case forwardReply(id: UInt64, ClientReply)
     case statusQuery(id: UInt64)
     case statusReply(id: UInt64, ReplicaStatus)
+    /// In-sync standby to master: it does not hear its primary.
+    case suspicion(Suspicion)
+    /// Master to a data node: who is there?
+    case probe(id: UInt64)
+    case probeReply(ProbeReply)
 }
 
 /// Log entries on their way from a primary to another store.
@@ -81,5 +86,46 @@ public struct AppendReply: Hashable, Sendable {
         self.verified = verified
         self.echo = echo
         self.outcome = outcome
+    }
+}
+
+/// What an in-sync standby tells the master when its promise has run out and the primary was not heard. Repeated for as long
+/// as that stays so.
+public struct Suspicion: Hashable, Sendable {
+    public var group: String
+    /// The primary's term, by the standby's view of the group's configuration.
+    public var term: UInt64
+    public var primary: MemberID
+    /// The standby.
+    public var by: MemberID
+    /// For how long it has not heard the primary.
+    public var silence: Nanoseconds
+
+    public init(group: String, term: UInt64, primary: MemberID, by: MemberID, silence: Nanoseconds) {
+        self.group = group
+        self.term = term
+        self.primary = primary
+        self.by = by
+        self.silence = silence
+    }
+}
+
+/// A data node's answer to the master's probe. It is given by the machine itself, so a process that hangs gives none.
+public struct ProbeReply: Hashable, Sendable {
+    public var id: UInt64
+    public var group: String
+    /// The life that answers; its number is 0 while it is not registered.
+    public var member: MemberID
+    /// The term of which this life is the primary, in office or on the way there; 0 where it is none.
+    public var term: UInt64
+    /// Whether it has a ZooKeeper session that is connected: without one a primary cannot shrink its in-sync set.
+    public var coordinated: Bool
+
+    public init(id: UInt64, group: String, member: MemberID, term: UInt64, coordinated: Bool) {
+        self.id = id
+        self.group = group
+        self.member = member
+        self.term = term
+        self.coordinated = coordinated
     }
 }

@@ -23,6 +23,31 @@ struct GroupPlanTests {
         #expect(plan([1: .test("a")]) == .settled)
     }
 
+    private func deposed(
+        _ stores: [UInt64: StoreRegistration], heirs: [MemberID], primary: MemberID = member("a/1"), term: UInt64 = 4
+    ) -> GroupPlan {
+        let gone = Suspicions.Finding(primary: primary, term: term, heirs: heirs, reason: "")
+        return GroupPlan(config: config, members: members(stores), gone: gone, isRegistered: { stores[$0] != nil })
+    }
+
+    @Test func aPrimaryThatIsThereAndGoneIsDeposedForOneThatIsKnownToLive() {
+        let all: [UInt64: StoreRegistration] = [1: .test("a"), 2: .test("b"), 3: .test("c"), 4: .test("d")]
+        let others = [member("b/2"), member("c/3")]
+        #expect(deposed(all, heirs: [member("c/3")]) == .depose(old: member("a/1"), new: member("c/3"), inSync: others))
+        #expect(deposed(all, heirs: others.reversed()) == .depose(old: member("a/1"), new: member("b/2"), inSync: others))
+        #expect(
+            deposed([1: .test("a"), 3: .test("c")], heirs: [member("c/3")])
+                == .depose(old: member("a/1"), new: member("c/3"), inSync: [member("c/3")]))
+    }
+
+    @Test func nobodyIsDeposedForSomebodyWhoIsNotInSyncOrNotThereOrInAnotherTerm() {
+        let all: [UInt64: StoreRegistration] = [1: .test("a"), 2: .test("b"), 3: .test("c"), 4: .test("d")]
+        #expect(deposed(all, heirs: [member("d/4"), member("a/1")]) == .settled)
+        #expect(deposed([1: .test("a"), 5: .test("b")], heirs: [member("b/2")]) == .settled)
+        #expect(deposed(all, heirs: [member("b/2")], term: 3) == .settled)
+        #expect(deposed(all, heirs: [member("b/2")], primary: member("c/3")) == .settled)
+    }
+
     @Test func anInSyncStoreInItsRecordedLifeIsChosen() {
         let chosen = plan([2: .test("b"), 3: .test("c"), 4: .test("d"), 5: .test("a", lineage: "l")])
         #expect(chosen == .replace(old: member("a/1"), new: member("b/2"), inSync: [member("b/2"), member("c/3")]))

@@ -56,6 +56,9 @@ import Wire
         try expectDropped { $0.forwardReply.id = 1 }
         try expectDropped { $0.statusReply.id = 1 }
         try expectDropped { $0.statusReply.replica = .init() }
+        try expectDropped { $0.suspicion.primary.number = 1 }
+        try expectDropped { $0.suspicion.by.number = 1 }
+        try expectDropped { $0.probeReply.id = 1 }
     }
 
     @Test func numbersThatNoRightPeerSendsAreDropped() throws {
@@ -72,6 +75,19 @@ import Wire
         }
         try expectDropped { message in
             message.statusReply.replica.role = .UNRECOGNIZED(99)
+        }
+        for change: (inout Aviary_Internal_V1_Suspicion) -> Void in [
+            { $0.term = .max }, { $0.by.number = .max }, { $0.silenceNanos = -1 }, { $0.silenceNanos = .max },
+        ] {
+            try expectDropped { message in
+                message.suspicion.primary.number = 1
+                message.suspicion.by.number = 2
+                change(&message.suspicion)
+            }
+        }
+        try expectDropped { message in
+            message.probeReply.member.number = 1
+            message.probeReply.term = 1 << 63
         }
     }
 

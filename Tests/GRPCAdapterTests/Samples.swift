@@ -98,6 +98,16 @@ enum Samples {
                 id: 8, .done(.opened(SessionID(opened: Position(term: 3, seq: 9))), at: ClientReply.anyPosition)),
             .statusQuery(id: 1 << 40),
             .statusReply(id: 9, replica),
+            .suspicion(
+                Suspicion(
+                    group: "zdata1", term: 5, primary: MemberID(store: StoreID("3f0c"), number: 7),
+                    by: MemberID(store: StoreID("77"), number: 8), silence: .milliseconds(412))),
+            .probe(id: .max),
+            .probeReply(
+                ProbeReply(
+                    id: .max, group: "zdata1", member: MemberID(store: StoreID("3f0c"), number: 7), term: 5, coordinated: true)),
+            .probeReply(
+                ProbeReply(id: 0, group: "", member: MemberID(store: StoreID(""), number: 0), term: 0, coordinated: false)),
         ]
         + ClientError.Code.allCases.map {
             .forwardReply(id: 7, .failed(ClientError($0, "why", redirect: Address(host: "h", port: 1))))

@@ -39,7 +39,7 @@ extension ProtobufReader {
     }
 
     /// A moment or a length of time in nanoseconds, within a century or so.
-    fileprivate mutating func nanoseconds() throws(Malformed) -> Int64 {
+    mutating func nanoseconds() throws(Malformed) -> Int64 {
         let value = try signed()
         guard (0...(1 << 62)).contains(value) else { throw Malformed() }
         return value
@@ -66,6 +66,9 @@ extension PeerMessage {
             case 4: message = try PeerMessage(forwardReplyFrom: reader.message())
             case 5: message = try PeerMessage(statusQueryFrom: reader.message())
             case 6: message = try PeerMessage(statusReplyFrom: reader.message())
+            case 7: message = .suspicion(try Suspicion(from: reader.message()))
+            case 8: message = try PeerMessage(probeFrom: reader.message())
+            case 9: message = .probeReply(try ProbeReply(from: reader.message()))
             default: try reader.skip()
             }
         }

@@ -31,6 +31,9 @@ extension PeerMessage: ProtobufEncodable {
         case .forwardReply(let id, let reply): sink.message(4, ForwardReply(id: id, reply: reply))
         case .statusQuery(let id): sink.message(5, StatusQuery(id: id))
         case .statusReply(let id, let status): sink.message(6, StatusReply(id: id, status: status))
+        case .suspicion(let suspicion): sink.message(7, suspicion)
+        case .probe(let id): sink.message(8, Probe(id: id))
+        case .probeReply(let reply): sink.message(9, reply)
         }
     }
 }

@@ -29,6 +29,7 @@ extension DataNode {
         if ringView.step(event, session: session, at: now, into: &effects), let record = ringView.record {
             gate.ringRead(record, version: ringView.version)
         }
+        _ = master.step(event, session: session, at: now, into: &effects)
         // Until it shows this life, a view that has become current without a change tells something, too: that it is gone.
         if viewChanged || !wasSeen { evaluate(now: now, into: &effects) }
         guard primary != nil || gate.isAsking, event.session == session.token, case .reply(let id, let reply) = event.kind
@@ -58,6 +59,8 @@ extension DataNode {
             self.number = number
             wasSeen = false
             follower = Follower(group: group, me: MemberID(store: store.store, number: number))
+            if leaderVanished, let config = view.config, config.term > endedTerm { effects.reached(.deposedPrimaryRejoined) }
+            leaderVanished = false
             effects.log(
                 .notice, "registered",
                 [
@@ -74,5 +77,6 @@ extension DataNode {
         registration.timerFired(timer, session: session, at: now, into: &effects)
         view.timerFired(timer, session: session, at: now, into: &effects)
         ringView.timerFired(timer, session: session, at: now, into: &effects)
+        master.timerFired(timer, session: session, at: now, into: &effects)
     }
 }

@@ -20,6 +20,7 @@ extension DataNode {
             serve(config, as: number, now: now, into: &effects)
         } else {
             if primary != nil { stepDown("config names another primary in term \(config.term)", now: now, into: &effects) }
+            keepVigil(config, as: MemberID(store: store.store, number: number), now: now, into: &effects)
             if store.lineage == config.lineage, config.term > store.adoptedTerm, !store.isRewriting {
                 effects.reached(.termAdoptedFromConfig)
                 store.adopt(term: config.term)
@@ -51,6 +52,8 @@ extension DataNode {
                 LogField("position", store.last), LogField("commit", store.commit),
             ]
         )
+        hasLed = true
+        vigil.end()
         configPort.session = session.token
         primary = Primary(
             group: group, me: MemberID(store: store.store, number: number), config: config, version: view.configVersion,
@@ -103,7 +106,9 @@ extension DataNode {
         effects.log(
             .warning, "registration is gone, registering anew", [LogField("group", group), LogField("number", number ?? 0)])
         effects.reached(.storeRegistrationVanished)
+        let hadLed = hasLed
         leave("its registration is gone", now: now, into: &effects)
+        leaderVanished = hadLed
         register(now: now, into: &effects)
     }
 
@@ -112,7 +117,9 @@ extension DataNode {
         stepDown(reason, now: now, into: &effects)
         number = nil
         wasSeen = false
+        hasLed = false
         follower = nil
+        vigil.end()
     }
 
     mutating func appendReceived(_ append: Append, from sender: Address, now: Instant, into effects: inout Sink) {

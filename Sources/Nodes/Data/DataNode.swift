@@ -34,18 +34,21 @@ public struct DataNode: Node {
         static let ring: UInt32 = 3
         static let config: UInt32 = 4
         static let gate: UInt32 = 5
+        static let master: UInt32 = 6
     }
 
     enum Timer {
         static let session = TimerID(purpose: 1)
-        // These three pace retries; the timers that they set carry instances of their own.
+        // These pace retries; the timers that they set carry instances of their own.
         static let registration = TimerID(purpose: 2, instance: 1)
         static let view = TimerID(purpose: 2, instance: 2)
         static let ring = TimerID(purpose: 2, instance: 3)
+        static let master = TimerID(purpose: 2, instance: 4)
         static let heartbeat = TimerID(purpose: 3)
         static let promise = TimerID(purpose: 4)
         static let drain = TimerID(purpose: 5)
         static let resignation = TimerID(purpose: 6)
+        static let vigil = TimerID(purpose: 7)
     }
 
     let group: String
@@ -59,6 +62,8 @@ public struct DataNode: Node {
     var registration: Registration
     var view: GroupView
     var ringView: RingView
+    /// Whom to tell that the primary is not heard.
+    var master: MasterView
 
     /// The number of this life; nil while it is not registered.
     var number: UInt64?
@@ -73,6 +78,14 @@ public struct DataNode: Node {
     var follower: Follower?
     /// There while config names this life as primary.
     var primary: Primary?
+    /// There is work for it while this life is an in-sync standby.
+    var vigil: Vigil
+    /// Looked at while this life is primary.
+    var diskWatch = DiskWatch()
+    /// Whether this life was ever primary.
+    var hasLed = false
+    /// Whether the life before this one was primary, and its registration vanished while it lived.
+    var leaderVanished = false
     /// Between two primaries, the way to ZooKeeper for config writes.
     var configPort = CoordinationPort(owner: Owner.config)
 
@@ -100,6 +113,8 @@ public struct DataNode: Node {
         view = GroupView(group: group, owner: Owner.view, timer: Timer.view, random: self.random.fork())
         ringView = RingView(owner: Owner.ring, timer: Timer.ring, random: self.random.fork())
         gate = RingGate(group: group, owner: Owner.gate)
+        master = MasterView(owner: Owner.master, timer: Timer.master, random: self.random.fork())
+        vigil = Vigil(timer: Timer.vigil, options: options.replication)
     }
 
     public mutating func step(_ event: AviaryEvent, at now: Instant, into effects: inout Sink) {
@@ -129,7 +144,8 @@ public struct DataNode: Node {
         case .forward(let id, let request):
             take(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
         case .statusQuery(let id): effects.append(.send(.statusReply(id: id, status(at: now)), to: sender))
-        case .forwardReply, .statusReply: break  // Answers to questions that only servers ask.
+        case .probe(let id): effects.append(.send(.probeReply(probeReply(id)), to: sender))
+        case .forwardReply, .statusReply, .suspicion, .probeReply: break  // For servers.
         }
     }
 
@@ -144,6 +160,8 @@ public struct DataNode: Node {
             gate.failAll(
                 before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
             effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
+            resignIfDiskHangs(now: now, into: &effects)
+        case Timer.vigil: vigil.timerFired()
         case Timer.promise: break  // The batch's end looks at the promise.
         case Timer.resignation: resignIfStuck(now: now, into: &effects)
         case Timer.drain: drainEnded(now: now, into: &effects)
@@ -168,6 +186,7 @@ public struct DataNode: Node {
             if !pending.reads.isEmpty { effects.reached(.readMissedLease) }
         } else {
             follower?.batchEnded(store: &store, promise: &promise, now: now, into: &effects)
+            if vigil.hasRung { tellOfSilence(now: now, into: &effects) }
         }
         if phase == .draining, pending.isEmpty { drainEnded(now: now, into: &effects) }
         if store.isOpen { store.flush(into: &effects) }

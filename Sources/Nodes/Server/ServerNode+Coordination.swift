@@ -154,7 +154,7 @@ extension ServerNode {
             if let mastership { masterPort = mastership.usedPort }
             mastership = Mastership(
                 epoch: epoch, port: masterPort, session: session, timer: Timer.mastership.id,
-                virtualNodes: options.virtualNodes, random: random.fork()
+                virtualNodes: options.virtualNodes, probePatience: options.probePatience, random: random.fork()
             )
             effects.log(.notice, "elected master", [LogField("number", number ?? 0), LogField("epoch", epoch)])
         case .otherMaster: break
@@ -167,5 +167,30 @@ extension ServerNode {
         masterPort = mastership.usedPort
         self.mastership = nil
         effects.log(.warning, "no longer master", [LogField("epoch", mastership.epoch), LogField("reason", reason)])
+    }
+}
+
+// MARK: - Primaries that are not heard
+
+extension ServerNode {
+    /// Whoever is not master drops it: the standby says it again, and hears who is.
+    mutating func suspected(_ suspicion: Suspicion, from sender: Address, at now: Instant, into effects: inout Sink) {
+        guard mastership != nil else { return }
+        coordinationStirred = true
+        let links = links
+        mastership?.suspected(
+            suspicion, from: sender, groups: groups, isLinkUp: links.isUp, at: now, into: &effects)
+    }
+
+    mutating func probeAnswered(_ reply: ProbeReply, from sender: Address, into effects: inout Sink) {
+        guard mastership != nil else { return }
+        coordinationStirred = true
+        mastership?.answered(reply, from: sender, into: &effects)
+    }
+
+    mutating func suspectLost(_ peer: Address, into effects: inout Sink) {
+        guard mastership != nil else { return }
+        coordinationStirred = true
+        mastership?.linkDown(peer, into: &effects)
     }
 }

@@ -78,7 +78,7 @@ extension ServerNode {
         if let address = groups.values[index].primaryAddress { return .to(address) }
         switch GroupPlan(groups.values[index]) {
         case .stuck(let problem): return .none("group \(name) has no primary: \(problem); nothing was done")
-        case .settled, .bootstrap, .replace: return .awaited(.noPrimary(ofGroup: name))
+        case .settled, .bootstrap, .replace, .depose: return .awaited(.noPrimary(ofGroup: name))
         }
     }
 

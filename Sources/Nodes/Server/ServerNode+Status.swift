@@ -127,7 +127,7 @@ extension ServerNode {
         switch plan {
         case .stuck: return view.configExists ? .noPrimary : .forming
         case .bootstrap: return .forming
-        case .replace: return .electing
+        case .replace, .depose: return .electing
         case .settled:
             guard view.config != nil else { return .forming }
             guard isServing else { return .electing }

@@ -111,7 +111,9 @@ public struct ServerNode: Node {
         case .coordination(let event): coordinated(event, at: now, into: &effects)
         case .received(let message, let sender): received(message, from: sender, at: now, into: &effects)
         case .linkUp(let peer): linkUp(peer, at: now, into: &effects)
-        case .linkDown(let peer): linkDown(peer, at: now, into: &effects)
+        case .linkDown(let peer):
+            linkDown(peer, at: now, into: &effects)
+            suspectLost(peer, into: &effects)
         case .requested(.key(let request, let patience), let call):
             keyRequested(request, patience: patience, call: call, at: now, into: &effects)
         case .requested(.status, let call): statusRequested(call, at: now, into: &effects)
@@ -132,7 +134,9 @@ public struct ServerNode: Node {
         case .statusReply(let id, let replica):
             if links.isProbed(sender, by: id) { linkUp(sender, at: now, into: &effects) }
             statusAnswered(id, replica, at: now, into: &effects)
-        case .append, .appendReply, .forward, .statusQuery: break  // Between data nodes, or for one.
+        case .suspicion(let suspicion): suspected(suspicion, from: sender, at: now, into: &effects)
+        case .probeReply(let reply): probeAnswered(reply, from: sender, into: &effects)
+        case .append, .appendReply, .forward, .statusQuery, .probe: break  // Between data nodes, or for one.
         }
     }
 

@@ -23,13 +23,16 @@ public struct ServerOptions: Hashable, Sendable {
     public var drainTime: Nanoseconds
     /// With how many virtual nodes a new group enters the ring, where this server is master.
     public var virtualNodes: Int
+    /// How long a primary that its standbys do not hear may take to answer this server's probe, where this server is master.
+    public var probePatience: Nanoseconds
 
     public init(
         limits: Limits = .init(), pendingRequests: Int = 10_000, pendingRequestBytes: Int = 256 << 20,
         requestTimeout: Nanoseconds = .seconds(5),
         routePatience: Nanoseconds = .seconds(1), routeRetry: Nanoseconds = .milliseconds(50),
         statusPatience: Nanoseconds = .milliseconds(500), pendingStatusCalls: Int = 1_000,
-        drainTime: Nanoseconds = .seconds(2), virtualNodes: Int = Ring.defaultVirtualNodes
+        drainTime: Nanoseconds = .seconds(2), virtualNodes: Int = Ring.defaultVirtualNodes,
+        probePatience: Nanoseconds = .milliseconds(200)
     ) {
         self.limits = limits
         self.pendingRequests = pendingRequests
@@ -41,5 +44,6 @@ public struct ServerOptions: Hashable, Sendable {
         self.pendingStatusCalls = pendingStatusCalls
         self.drainTime = drainTime
         self.virtualNodes = virtualNodes
+        self.probePatience = probePatience
     }
 }

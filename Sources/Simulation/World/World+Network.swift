@@ -90,11 +90,11 @@ extension World {
         }
     }
 
-    /// The node says that it needs the link no more: what was sent still arrives.
+    /// The node says that it needs the link no more: what was sent still arrives. What it sends later opens another one at once.
     @inlinable mutating func closeLink(from sender: Int, to address: Address) {
-        guard let receiver = process(at: address), let slot = network.links[network.path(sender, receiver)].connection else {
-            return
-        }
+        guard let receiver = process(at: address) else { return }
+        network.links[network.path(sender, receiver)].retryAt = .zero
+        guard let slot = network.links[network.path(sender, receiver)].connection else { return }
         network.detach(slot, keeping: network.connections[slot].inFlight.count)
     }
 
