@@ -157,7 +157,7 @@ let package = Package(
             name: "ClusterSimulationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine", "Wire"],
             swiftSettings: swift6),
         .testTarget(
-            name: "SimTests", dependencies: ["ClusterSimulation", "Simulation"], path: "SimTests",
+            name: "SimTests", dependencies: ["ClusterSimulation", "Simulation", "Machine"], path: "SimTests",
             exclude: ["Planted", "Regressions"], swiftSettings: swift6),
         .testTarget(
             name: "SimulationCommandsTests",
