@@ -238,16 +238,10 @@ extension Mastership {
     private mutating func replace(
         _ group: String, old: MemberID?, next: GroupConfig, new: MemberID, version: Int32, into sink: inout Sink
     ) {
-        precondition(version >= 0, "a configuration that was read has a version, and -1 would match any")
-        precondition(!next.inSync.isEmpty && next.inSync.contains(new), "the in-sync set is never written without the primary")
-        var operations: [MultiOperation] = [.check(path: Paths.serverEpoch, version: epoch)]
-        if let old {
-            // Fails where the node exists when the transaction is applied, whatever was read before: the proof of absence.
-            let path = Paths.member(old.number, ofGroup: group)
-            operations += [.create(path: path, data: [], mode: .persistent), .delete(path: path, version: -1)]
-        }
-        operations += succession(group, next, new: new, version: version)
-        send(operations, group, new, term: next.term, touchesRing: false, isBootstrap: false, into: &sink)
+        // Fails where the node exists when the transaction is applied, whatever was read before: the proof of absence.
+        let path = old.map { Paths.member($0.number, ofGroup: group) }
+        let proof = path.map { [MultiOperation.create(path: $0, data: [], mode: .persistent), .delete(path: $0, version: -1)] }
+        succeed(group, after: proof ?? [], next: next, new: new, version: version, isDeposition: false, into: &sink)
     }
 
     /// Replaces a primary whose session lives, and ends its registration in the same transaction; that it is there is part of
@@ -262,29 +256,33 @@ extension Mastership {
     ///   made another version. Its lease counted from the sending of what the successor then acked, less the drift allowance;
     ///   the successor serves only after the promise of its last ack has run out (`Primary.Office.waitingForPromises`), by
     ///   its own clock, whatever made it suspect.
+    ///
     /// No session, no probe and no suspicion is part of that argument. They decide when it is worth it.
     private mutating func depose(
         _ group: String, old: MemberID, next: GroupConfig, new: MemberID, version: Int32, into sink: inout Sink
     ) {
-        precondition(version >= 0, "a configuration that was read has a version, and -1 would match any")
-        precondition(
-            next.inSync.contains(new) && !next.inSync.contains(old), "the successor is in-sync, and the deposed one is not")
-        let operations: [MultiOperation] =
-            [
-                .check(path: Paths.serverEpoch, version: epoch),
-                .delete(path: Paths.member(old.number, ofGroup: group), version: -1),
-            ] + succession(group, next, new: new, version: version)
-        send(
-            operations, group, new, term: next.term, touchesRing: false, isBootstrap: false, isDeposition: true, into: &sink)
+        precondition(!next.inSync.contains(old), "who is deposed is not in-sync")
+        let end = MultiOperation.delete(path: Paths.member(old.number, ofGroup: group), version: -1)
+        succeed(group, after: [end], next: next, new: new, version: version, isDeposition: true, into: &sink)
     }
 
     /// The new primary is registered, config names it at the version that was read, and so does `primary`.
-    private func succession(_ group: String, _ next: GroupConfig, new: MemberID, version: Int32) -> [MultiOperation] {
-        [
+    private mutating func succeed(
+        _ group: String, after endOfTheOld: [MultiOperation], next: GroupConfig, new: MemberID, version: Int32,
+        isDeposition: Bool, into sink: inout Sink
+    ) {
+        precondition(version >= 0, "a configuration that was read has a version, and -1 would match any")
+        precondition(!next.inSync.isEmpty && next.inSync.contains(new), "the in-sync set is never written without the primary")
+        var operations: [MultiOperation] = [.check(path: Paths.serverEpoch, version: epoch)]
+        operations += endOfTheOld
+        operations += [
             .check(path: Paths.member(new.number, ofGroup: group), version: -1),
             .set(path: Paths.config(ofGroup: group), data: next.bytes, version: version),
             .set(path: Paths.primary(ofGroup: group), data: next.primaryBytes, version: -1),
         ]
+        send(
+            operations, group, new, term: next.term, touchesRing: false, isBootstrap: false, isDeposition: isDeposition,
+            into: &sink)
     }
 
     private mutating func send(

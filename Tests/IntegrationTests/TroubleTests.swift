@@ -95,19 +95,19 @@ struct TroubleTests {
         let paused = try #require(before.primary(of: "birds"))
         let standby = try #require(before.standbys(of: "birds").first)
         cluster.process(cluster.node(at: paused).name).pause()
-        // Its session expires while it sleeps: the standby takes over.
+        // The standby does not hear it, and takes over.
         try await cluster.waitForStatus("the standby is primary") {
             $0.primary(of: "birds") == standby && $0.group("birds")?.state == .serving
         }
         try await load.progress(200)
         cluster.process(cluster.node(at: paused).name).resume()
-        // It finds its session gone, registers as a new life, and is brought level.
+        // It finds its registration gone (or even its session), registers as a new life, and is brought level.
         let after = try await cluster.waitUntilWhole()
         #expect(after.primary(of: "birds") == standby)
         try await load.progress(100)
         await load.end()
         try await load.ledger.verify(through: cluster.client())
-        #expect(cluster.output(of: cluster.node(at: paused).name).contains("ZooKeeper session expired"))
+        #expect(cluster.output(of: cluster.node(at: paused).name).contains(/registration is gone|ZooKeeper session expired/))
         #expect(try await cluster.terminateAll().values.allSatisfy { $0 == .code(0) })
     }
 
