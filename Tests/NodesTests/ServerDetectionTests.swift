@@ -174,6 +174,19 @@ struct ServerDetectionTests {
         #expect(isUnchanged)
     }
 
+    /// A stopped process breaks no link; its clients must not wait for it longer than its group did.
+    @Test func aWriteDoesNotWaitLongForAPrimaryThatWasReplaced() throws {
+        var bench = ServerBench.serving(["g": Self.address(1)])
+        bench.put("k", call: 1)
+        #expect(bench.takeForward()?.to == Self.address(1))
+        bench.writeMember("g", 2, "store2", at: Self.address(2))
+        bench.writeConfig("g", term: 2, primary: "store2", 2)
+        bench.pass(.milliseconds(190))
+        #expect(bench.takeReplies().isEmpty)
+        bench.pass(.milliseconds(30))
+        #expect(bench.error(bench.takeReplies()[1])?.code == .aborted)
+    }
+
     @Test mutating func whoeverIsNotMasterDoesNothing() {
         bench.delete("/server/0")
         bench.write("/server/0", MasterRecord(address: Address(host: "other", port: 1), number: 9, epoch: 9).bytes)

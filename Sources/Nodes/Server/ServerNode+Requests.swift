@@ -160,13 +160,13 @@ extension ServerNode {
     }
 
     /// There is another primary than the one that was asked. A read asks the new one; of a mutation the old one may still
-    /// tell, but not for long.
+    /// tell, but not for long: it was replaced because it is gone, or answers nobody.
     private mutating func overtaken(
         _ id: UInt64, peer: Address, until: Instant, at now: Instant, into effects: inout Sink
     ) {
         guard let entry = requests[id] else { return }
         if entry.request.isRead { return send(id, at: now, into: &effects) }
-        let patience = options.routePatience
+        let patience = options.overtakenPatience
         requests.update(id) { $0.state = .sent(to: peer, until: min(until, now + patience)) }
     }
 

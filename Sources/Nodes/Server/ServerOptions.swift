@@ -15,6 +15,8 @@ public struct ServerOptions: Hashable, Sendable {
     public var routePatience: Nanoseconds
     /// After how long such a request is tried again although no route has changed.
     public var routeRetry: Nanoseconds
+    /// How long an answer of a primary that has been replaced may still take, to a mutation that was sent to it.
+    public var overtakenPatience: Nanoseconds
     /// How long a status waits for data nodes that do not answer.
     public var statusPatience: Nanoseconds
     /// Status calls that may wait at once.
@@ -30,6 +32,7 @@ public struct ServerOptions: Hashable, Sendable {
         limits: Limits = .init(), pendingRequests: Int = 10_000, pendingRequestBytes: Int = 256 << 20,
         requestTimeout: Nanoseconds = .seconds(5),
         routePatience: Nanoseconds = .seconds(1), routeRetry: Nanoseconds = .milliseconds(50),
+        overtakenPatience: Nanoseconds = .milliseconds(200),
         statusPatience: Nanoseconds = .milliseconds(500), pendingStatusCalls: Int = 1_000,
         drainTime: Nanoseconds = .seconds(2), virtualNodes: Int = Ring.defaultVirtualNodes,
         probePatience: Nanoseconds = .milliseconds(200)
@@ -40,6 +43,7 @@ public struct ServerOptions: Hashable, Sendable {
         self.requestTimeout = requestTimeout
         self.routePatience = routePatience
         self.routeRetry = routeRetry
+        self.overtakenPatience = overtakenPatience
         self.statusPatience = statusPatience
         self.pendingStatusCalls = pendingStatusCalls
         self.drainTime = drainTime
