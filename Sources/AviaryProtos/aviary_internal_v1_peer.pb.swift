@@ -339,6 +339,9 @@ public nonisolated struct Aviary_Internal_V1_Append: Sendable {
 
   public var leaseNanos: Int64 = 0
 
+  /// The sender's newest round of confirmed reads; echoed.
+  public var round: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -410,6 +413,8 @@ public nonisolated struct Aviary_Internal_V1_AppendReply: Sendable {
     }
     set {outcome = .otherLineage(newValue)}
   }
+
+  public var round: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1315,7 +1320,7 @@ nonisolated extension Aviary_Internal_V1_Entry.OpenSession: SwiftProtobuf.Messag
 
 nonisolated extension Aviary_Internal_V1_Append: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Append"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}lineage\0\u{1}term\0\u{1}from\0\u{1}to\0\u{1}previous\0\u{1}entries\0\u{1}commit\0\u{3}sent_at\0\u{3}lease_nanos\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}lineage\0\u{1}term\0\u{1}from\0\u{1}to\0\u{1}previous\0\u{1}entries\0\u{1}commit\0\u{3}sent_at\0\u{3}lease_nanos\0\u{1}round\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1333,6 +1338,7 @@ nonisolated extension Aviary_Internal_V1_Append: SwiftProtobuf.Message, SwiftPro
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.commit) }()
       case 9: try { try decoder.decodeSingularInt64Field(value: &self.sentAt) }()
       case 10: try { try decoder.decodeSingularInt64Field(value: &self.leaseNanos) }()
+      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.round) }()
       default: break
       }
     }
@@ -1373,6 +1379,9 @@ nonisolated extension Aviary_Internal_V1_Append: SwiftProtobuf.Message, SwiftPro
     if self.leaseNanos != 0 {
       try visitor.visitSingularInt64Field(value: self.leaseNanos, fieldNumber: 10)
     }
+    if self.round != 0 {
+      try visitor.visitSingularUInt64Field(value: self.round, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1387,6 +1396,7 @@ nonisolated extension Aviary_Internal_V1_Append: SwiftProtobuf.Message, SwiftPro
     if lhs.commit != rhs.commit {return false}
     if lhs.sentAt != rhs.sentAt {return false}
     if lhs.leaseNanos != rhs.leaseNanos {return false}
+    if lhs.round != rhs.round {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1394,7 +1404,7 @@ nonisolated extension Aviary_Internal_V1_Append: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Aviary_Internal_V1_AppendReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AppendReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}term\0\u{1}from\0\u{1}verified\0\u{1}echo\0\u{1}accepted\0\u{3}older_term\0\u{1}mismatch\0\u{1}busy\0\u{3}other_lineage\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}term\0\u{1}from\0\u{1}verified\0\u{1}echo\0\u{1}accepted\0\u{3}older_term\0\u{1}mismatch\0\u{1}busy\0\u{3}other_lineage\0\u{1}round\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1472,6 +1482,7 @@ nonisolated extension Aviary_Internal_V1_AppendReply: SwiftProtobuf.Message, Swi
           self.outcome = .otherLineage(v)
         }
       }()
+      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.round) }()
       default: break
       }
     }
@@ -1520,6 +1531,9 @@ nonisolated extension Aviary_Internal_V1_AppendReply: SwiftProtobuf.Message, Swi
     }()
     case nil: break
     }
+    if self.round != 0 {
+      try visitor.visitSingularUInt64Field(value: self.round, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1530,6 +1544,7 @@ nonisolated extension Aviary_Internal_V1_AppendReply: SwiftProtobuf.Message, Swi
     if lhs.verified != rhs.verified {return false}
     if lhs.echo != rhs.echo {return false}
     if lhs.outcome != rhs.outcome {return false}
+    if lhs.round != rhs.round {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

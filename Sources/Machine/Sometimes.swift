@@ -106,6 +106,24 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case readAnsweredAfterLeaseReturned
     /// A read that waited for a lease was refused.
     case readRefusedWithoutLease
+    /// All stores that count answered a round of confirmed reads.
+    case confirmedRoundCompleted
+    /// Several reads were confirmed by one round.
+    case confirmedRoundShared
+    /// A primary stepped down while reads waited to be confirmed.
+    case confirmedReadCutOff
+    /// A read was not confirmed in time.
+    case confirmedReadRefused
+    /// An in-sync store that is not the primary answered a stale read.
+    case staleReadAtStandby
+    /// A store that is not in-sync answered a stale read.
+    case staleReadAtLearner
+    /// A stale read was answered in a group without a primary.
+    case staleReadWithoutPrimary
+    /// A stale read waited for its position, and was answered.
+    case staleReadWaited
+    /// A store did not come to the position that a stale read demands.
+    case staleReadRefusedBelowPosition
     /// A node that is not the primary named the one that is.
     case replicaNamedPrimary
     /// A request came while the primary was taking office.
@@ -160,6 +178,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case parkedRequestGivenUp
     /// A request could not go anywhere: its group has nobody who may serve.
     case requestForStuckGroup
+    /// A replica did not answer a stale read, and another was asked.
+    case staleReadTriedElsewhere
     /// The link broke under a read, which was tried again.
     case readKeptAfterBrokenLink
     /// The link broke under a mutation, which may have happened.

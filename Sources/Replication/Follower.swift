@@ -32,8 +32,19 @@ public struct Follower: Sendable {
     /// How far the primary has committed, as it said last.
     private var primaryCommit: UInt64 = 0
     /// The newest append that is not answered yet.
-    private var owed: (echo: Int64, lease: Nanoseconds, outcome: AppendReply.Outcome)?
-    private var newestEcho: (echo: Int64, lease: Nanoseconds)?
+    private var owed: (echo: Echo, lease: Nanoseconds, outcome: AppendReply.Outcome)?
+    private var newestEcho: (echo: Echo, lease: Nanoseconds)?
+
+    /// What a reply repeats of its append, so that the primary can tell which one it answers.
+    private struct Echo: Hashable, Sendable {
+        var sentAt: Int64
+        var round: UInt64
+
+        init(_ append: Append) {
+            sentAt = append.sentAt
+            round = append.round
+        }
+    }
 
     public init(group: String, me: MemberID) {
         self.group = group
@@ -63,14 +74,14 @@ public struct Follower: Sendable {
         // Before anything about terms: those of different histories cannot be compared.
         if let other = otherHistory(append, store) {
             reply(
-                to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .otherLineage(other),
+                to: address, term: store.adoptedTerm, verified: 0, echo: Echo(append), outcome: .otherLineage(other),
                 into: &effects
             )
             return .dropped
         }
         guard append.term >= store.adoptedTerm else {
             effects.reached(.appendOfOlderTermRefused)
-            reply(to: address, term: store.adoptedTerm, verified: 0, echo: append.sentAt, outcome: .olderTerm, into: &effects)
+            reply(to: address, term: store.adoptedTerm, verified: 0, echo: Echo(append), outcome: .olderTerm, into: &effects)
             return .dropped
         }
         if let known = primary, known.term == append.term, known.member != append.from {
@@ -114,13 +125,13 @@ public struct Follower: Sendable {
     private mutating func take(_ append: Append, store: inout LogStore, into effects: inout Sink) -> Verdict {
         guard !store.isRewriting else {
             effects.reached(.appendDuringRewrite)
-            owed = (append.sentAt, append.lease, .busy)
+            owed = (Echo(append), append.lease, .busy)
             return .dropped
         }
         guard store.term(at: append.previous.seq) == append.previous.term else {
             effects.reached(.appendDidNotFit)
             let runs = store.runs.suffix(Follower.reportedRuns)
-            owed = (append.sentAt, append.lease, .mismatch(last: store.last, runs: Array(runs)))
+            owed = (Echo(append), append.lease, .mismatch(last: store.last, runs: Array(runs)))
             return .dropped
         }
         for entry in append.entries {
@@ -145,15 +156,15 @@ public struct Follower: Sendable {
                 )
                 effects.reached(.logCutAtDivergence)
                 store.truncate(after: keep, into: &effects)
-                owed = (append.sentAt, append.lease, .busy)
+                owed = (Echo(append), append.lease, .busy)
                 return .taken
             }
             store.append(entry)
         }
         verifiedEnd = max(verifiedEnd, append.previous.seq + UInt64(append.entries.count))
         primaryCommit = max(primaryCommit, append.commit)
-        owed = (append.sentAt, append.lease, .accepted)
-        newestEcho = (append.sentAt, append.lease)
+        owed = (Echo(append), append.lease, .accepted)
+        newestEcho = (Echo(append), append.lease)
         return .taken
     }
 
@@ -176,9 +187,10 @@ public struct Follower: Sendable {
     }
 
     private func reply(
-        to address: Address, term: UInt64, verified: UInt64, echo: Int64, outcome: AppendReply.Outcome, into effects: inout Sink
+        to address: Address, term: UInt64, verified: UInt64, echo: Echo, outcome: AppendReply.Outcome, into effects: inout Sink
     ) {
-        let reply = AppendReply(group: group, term: term, from: me, verified: verified, echo: echo, outcome: outcome)
+        let reply = AppendReply(
+            group: group, term: term, from: me, verified: verified, echo: echo.sentAt, round: echo.round, outcome: outcome)
         effects.append(.send(.appendReply(reply), to: address))
     }
 

@@ -21,6 +21,8 @@ struct PeerProgress: Hashable, Sendable {
     var common: UInt64 = 0
     /// When the newest message that it accepted was sent, by this node's clock: its promise runs from there.
     var promisedFrom: Instant?
+    /// The newest round of confirmed reads that it has answered: it had not heard of a higher term when it did.
+    var confirmed: UInt64 = 0
     /// A learner that commits already wait for.
     var isJoining = false
     /// Entries under way: the last sequence number of each append and its bytes.
@@ -51,11 +53,12 @@ struct PeerProgress: Hashable, Sendable {
         next = last + 1
     }
 
-    mutating func accepted(verified: UInt64, sentAt: Instant, now: Instant) {
+    mutating func accepted(verified: UInt64, sentAt: Instant, round: UInt64, now: Instant) {
         heardAt = now
         if verified > acked || underWay.isEmpty { movedAt = now }
         isMatched = true
         promisedFrom = max(promisedFrom ?? sentAt, sentAt)
+        confirmed = max(confirmed, round)
         acked = max(acked, verified)
         while let first = underWay.first, first.last <= acked {
             underWay.removeFirst()

@@ -48,7 +48,7 @@ extension Primary {
         let append = Append(
             group: group, lineage: lineage, term: term, from: me, to: peer.member.number,
             previous: Position(term: previousTerm, seq: before), entries: entries, commit: store.commit,
-            sentAt: now.nanoseconds, lease: options.lease
+            sentAt: now.nanoseconds, lease: options.lease, round: round
         )
         effects.append(.send(.append(append), to: peer.address))
         guard let last = entries.last else { return }

@@ -20,7 +20,8 @@ import Wire
 /// Kafka's in-sync replicas for the set that a coordination service holds; PacificA (W. Lin et al., 2008) for the division of
 /// work between config service and group, and for leases from secondaries.
 ///
-/// This file holds state and transitions; what is sent is in `Primary+Sending`, the config in `Primary+InSync`.
+/// This file holds state and transitions; what is sent is in `Primary+Sending`, the config in `Primary+InSync`, reads that trust
+/// no clock in `Primary+Confirming`.
 public struct Primary: Sendable {
     public enum Office: Hashable, Sendable {
         /// The term is not yet durable up to this write mark.
@@ -58,6 +59,8 @@ public struct Primary: Sendable {
     var sentEnd: UInt64 = 0
     /// When ZooKeeper last refused a config change for good: the next waits a little.
     var refusedAt: Instant?
+    /// Counts the rounds of confirmed reads that were begun.
+    public internal(set) var round: UInt64 = 0
     /// Whether the heartbeat of this tick is still to be sent.
     var heartbeatDue = true
 
@@ -110,9 +113,11 @@ public struct Primary: Sendable {
         guard reply.group == group, peers[reply.from.number]?.member == reply.from else { return nil }
         switch reply.outcome {
         case .accepted:
-            guard reply.term == term, reply.verified <= store.last.seq, reply.echo <= now.nanoseconds else { return nil }
+            guard reply.term == term, reply.verified <= store.last.seq, reply.echo <= now.nanoseconds, reply.round <= round
+            else { return nil }
             peers.update(reply.from.number) {
-                $0.accepted(verified: reply.verified, sentAt: Instant(nanoseconds: reply.echo), now: now)
+                $0.accepted(
+                    verified: reply.verified, sentAt: Instant(nanoseconds: reply.echo), round: reply.round, now: now)
             }
         case .olderTerm:
             guard reply.term > term else { return nil }

@@ -29,6 +29,14 @@ public enum KeyRequest: Hashable, Sendable {
         }
     }
 
+    /// Whether any replica may answer it.
+    public var isStaleRead: Bool {
+        switch self {
+        case .get(_, .stale): true
+        case .get(_, .linearizable), .get(_, .confirmed), .put, .delete, .openSession: false
+        }
+    }
+
     /// By what the group tells a repeat of this mutation from a new one; nil where the client did not say.
     public var identity: RequestIdentity? {
         switch self {

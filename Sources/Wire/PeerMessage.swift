@@ -37,10 +37,12 @@ public struct Append: Hashable, Sendable {
     public var sentAt: Int64
     /// How long the receiver promises, from its reply on, not to serve as primary.
     public var lease: Nanoseconds
+    /// The sender's newest round of confirmed reads; echoed in the reply, so that it tells which reads this was sent after.
+    public var round: UInt64
 
     public init(
         group: String, lineage: Lineage, term: UInt64, from: MemberID, to: UInt64, previous: Position, entries: [Entry],
-        commit: UInt64, sentAt: Int64, lease: Nanoseconds
+        commit: UInt64, sentAt: Int64, lease: Nanoseconds, round: UInt64 = 0
     ) {
         self.group = group
         self.lineage = lineage
@@ -52,6 +54,7 @@ public struct Append: Hashable, Sendable {
         self.commit = commit
         self.sentAt = sentAt
         self.lease = lease
+        self.round = round
     }
 }
 
@@ -64,6 +67,8 @@ public struct AppendReply: Hashable, Sendable {
     public var verified: UInt64
     /// `sentAt` of the newest append that this answers.
     public var echo: Int64
+    /// `round` of the same append.
+    public var round: UInt64
     public var outcome: Outcome
 
     public enum Outcome: Hashable, Sendable {
@@ -79,12 +84,15 @@ public struct AppendReply: Hashable, Sendable {
         case otherLineage(Lineage)
     }
 
-    public init(group: String, term: UInt64, from: MemberID, verified: UInt64, echo: Int64, outcome: Outcome) {
+    public init(
+        group: String, term: UInt64, from: MemberID, verified: UInt64, echo: Int64, round: UInt64 = 0, outcome: Outcome
+    ) {
         self.group = group
         self.term = term
         self.from = from
         self.verified = verified
         self.echo = echo
+        self.round = round
         self.outcome = outcome
     }
 }

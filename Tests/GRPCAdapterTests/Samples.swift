@@ -59,11 +59,13 @@ enum Samples {
 
     static let append = Append(
         group: "zdata1", lineage: Lineage("l"), term: 5, from: MemberID(store: StoreID("3f0c"), number: 7), to: 8,
-        previous: .zero, entries: entries, commit: 3, sentAt: 1 << 50, lease: .milliseconds(400))
+        previous: .zero, entries: entries, commit: 3, sentAt: 1 << 50, lease: .milliseconds(400),
+        round: 6)
 
     static func reply(_ outcome: AppendReply.Outcome) -> AppendReply {
         AppendReply(
-            group: "zdata1", term: 5, from: MemberID(store: StoreID("77"), number: 8), verified: 4, echo: 12, outcome: outcome)
+            group: "zdata1", term: 5, from: MemberID(store: StoreID("77"), number: 8), verified: 4, echo: 12, round: 6,
+            outcome: outcome)
     }
 
     static let messages: [PeerMessage] =

@@ -24,12 +24,12 @@ struct FollowerTests {
 
     private func append(
         term: UInt64, after previous: Position, _ entries: [Entry] = [], commit: UInt64 = 0, from: MemberID = primary,
-        sentAt: Int64 = 5
+        sentAt: Int64 = 5, round: UInt64 = 0
     ) -> Append {
         Append(
             group: "g", lineage: lineage, term: term, from: from, to: FollowerTests.me.number, previous: previous,
             entries: entries,
-            commit: commit, sentAt: sentAt, lease: .milliseconds(400)
+            commit: commit, sentAt: sentAt, lease: .milliseconds(400), round: round
         )
     }
 
@@ -64,6 +64,17 @@ struct FollowerTests {
         #expect(endBatch().map(\.verified) == [0], "the promise does not wait for the sync, the ack of the entries does")
         disk.sync()
         #expect(endBatch().map(\.verified) == [2])
+    }
+
+    @Test mutating func anAnswerNamesTheRoundOfItsAppend() {
+        _ = receive(append(term: 1, after: .zero, round: 3))
+        _ = endBatch()
+        disk.sync()
+        #expect(endBatch().map(\.round) == [3])
+        _ = receive(append(term: 1, after: .zero, [entry(1, 1)], round: 4))
+        #expect(endBatch().map(\.round) == [4])
+        disk.sync()
+        #expect(endBatch().map(\.round) == [4], "the sync's ack answers the same append")
     }
 
     @Test mutating func theBareEndOfTheLogIsNotAcked() {

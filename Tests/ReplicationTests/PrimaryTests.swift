@@ -47,9 +47,12 @@ struct PrimaryTests {
         return disk.takeEffects()
     }
 
-    private mutating func ack(_ verified: UInt64, sentAt: Instant? = nil, from member: MemberID = standby) {
+    private mutating func ack(
+        _ verified: UInt64, sentAt: Instant? = nil, round: UInt64 = 0, from member: MemberID = standby
+    ) {
         let reply = AppendReply(
-            group: "g", term: 4, from: member, verified: verified, echo: (sentAt ?? now).nanoseconds, outcome: .accepted
+            group: "g", term: 4, from: member, verified: verified, echo: (sentAt ?? now).nanoseconds, round: round,
+            outcome: .accepted
         )
         #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) == nil)
     }
@@ -252,6 +255,57 @@ struct PrimaryTests {
             group: "g", term: 5, from: PrimaryTests.standby, verified: 0, echo: now.nanoseconds, outcome: .olderTerm
         )
         #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) != nil)
+    }
+
+    // MARK: Rounds of confirmed reads
+
+    @Test mutating func aRoundLeavesAtOnceAndIsConfirmedByAnswersToIt() {
+        takeOffice()
+        let round = primary.beginRound()
+        #expect(appends(endBatch()).map(\.round) == [round], "no heartbeat is waited for")
+        ack(1, round: round - 1)
+        #expect(!primary.isConfirmed(round), "that answers what was sent before the reads arrived, however late it comes")
+        ack(1, round: round)
+        #expect(primary.isConfirmed(round))
+        let next = primary.beginRound()
+        #expect(!primary.isConfirmed(next))
+    }
+
+    @Test mutating func aLostRoundIsMadeUpForByTheNextHeartbeat() {
+        takeOffice()
+        let round = primary.beginRound()
+        endBatch()
+        primary.heartbeat()
+        #expect(appends(endBatch()).map(\.round) == [round])
+    }
+
+    @Test mutating func anAnswerToARoundThatWasNeverBegunIsWorthNothing() {
+        takeOffice()
+        ack(1, round: 1)
+        #expect(!primary.isConfirmed(primary.beginRound()))
+    }
+
+    @Test mutating func beforeOfficeNothingIsConfirmed() {
+        #expect(!primary.isConfirmed(0))
+    }
+
+    @Test mutating func aPrimaryAloneNeedsNobodyAndAJoinerCounts() {
+        disk = StoreInMemory()
+        primary = PrimaryTests.primary(of: [PrimaryTests.me], on: &disk, at: now)
+        register([PrimaryTests.me, PrimaryTests.standby])
+        endBatch()
+        disk.sync()
+        endBatch()
+        disk.sync()
+        endBatch()
+        #expect(primary.isConfirmed(primary.beginRound()), "a learner does not count")
+        ack(1)
+        #expect(configWrites(endBatch()).map(\.1.inSync) == [[PrimaryTests.me, PrimaryTests.standby]])
+        let round = primary.beginRound()
+        endBatch()
+        #expect(!primary.isConfirmed(round), "a growth that may be in force counts")
+        ack(1, round: round)
+        #expect(primary.isConfirmed(round))
     }
 
     @Test mutating func afterALostLinkEntriesAreSentAgainOnceItAnswers() {

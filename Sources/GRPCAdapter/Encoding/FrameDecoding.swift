@@ -150,6 +150,7 @@ extension Append {
         var commit: UInt64 = 0
         var sentAt: Int64 = 0
         var lease: Int64 = 0
+        var round: UInt64 = 0
         while let field = try reader.next() {
             switch field {
             case 1: group = try reader.string()
@@ -162,12 +163,14 @@ extension Append {
             case 8: commit = try reader.quantity()
             case 9: sentAt = try reader.nanoseconds()
             case 10: lease = try reader.nanoseconds()
+            case 11: round = try reader.quantity()
             default: try reader.skip()
             }
         }
         self.init(
             group: group, lineage: Lineage(lineage), term: term, from: try from.required(), to: to,
-            previous: try previous.required(), entries: entries, commit: commit, sentAt: sentAt, lease: Nanoseconds(lease)
+            previous: try previous.required(), entries: entries, commit: commit, sentAt: sentAt, lease: Nanoseconds(lease),
+            round: round
         )
     }
 }
@@ -180,6 +183,7 @@ extension AppendReply {
         var from: MemberID?
         var verified: UInt64 = 0
         var echo: Int64 = 0
+        var round: UInt64 = 0
         var outcome: Outcome?
         while let field = try reader.next() {
             switch field {
@@ -199,11 +203,13 @@ extension AppendReply {
                 _ = try reader.message()
                 outcome = .busy
             case 10: outcome = try Outcome(otherLineageFrom: reader.message())
+            case 11: round = try reader.quantity()
             default: try reader.skip()
             }
         }
         self.init(
-            group: group, term: term, from: try from.required(), verified: verified, echo: echo, outcome: try outcome.required()
+            group: group, term: term, from: try from.required(), verified: verified, echo: echo, round: round,
+            outcome: try outcome.required()
         )
     }
 }

@@ -87,6 +87,7 @@ extension Append: ProtobufEncodable {
         sink.field(8, commit)
         sink.field(9, sentAt)
         sink.field(10, lease.count)
+        sink.field(11, round)
     }
 }
 
@@ -104,6 +105,7 @@ extension AppendReply: ProtobufEncodable {
         case .busy: sink.message(9, EmptyMessage())
         case .otherLineage(let lineage): sink.message(10, OtherLineage(lineage: lineage))
         }
+        sink.field(11, round)
     }
 
     private struct Mismatch: ProtobufEncodable {

@@ -39,6 +39,7 @@ extension DataNode {
     /// The node must not go on: one line for the operator, and the end. A supervisor starts it again.
     mutating func stop(_ reason: String, now: Instant, into effects: inout Sink) {
         stepDown("the node must stop", now: now, into: &effects)
+        stale.failAll("group \(group): the node must stop", into: &effects)
         phase = .ended
         effects.append(.halt(.broken(reason)))
     }
@@ -53,6 +54,7 @@ extension DataNode {
             effects.append(.halt(.finished))
         case .running:
             phase = .draining
+            stale.failAll("this node of group \(group) is shutting down", into: &effects)
             if !pending.isEmpty { effects.reached(.shutdownWaited) }
             effects.log(.info, "shutting down", [LogField("group", group), LogField("inFlight", pending.writes.count)])
             effects.append(.setTimer(Timer.drain, at: now + options.drainTime))

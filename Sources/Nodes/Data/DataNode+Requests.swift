@@ -2,7 +2,7 @@ import Machine
 import Wire
 
 // What a data node answers. Only a primary in office takes requests, for the keys that its group owns; everybody else says
-// who does.
+// who does. Stale reads are everybody's (`DataNode+StaleReads`).
 
 extension DataNode {
     mutating func requested(_ request: ClientRequest, call: CallID, now: Instant, into effects: inout Sink) {
@@ -20,6 +20,9 @@ extension DataNode {
         guard phase == .running else {
             let state = phase == .opening ? "is opening its store" : "is shutting down"
             return origin.fail(.unavailable, "this node of group \(group) \(state); nothing was done", into: &effects)
+        }
+        if case .get(let key, .stale(let position)) = request {
+            return readStale(key, atLeast: position, origin: origin, now: now, into: &effects)
         }
         guard primary != nil else { return refuseAsReplica(origin, into: &effects) }
         guard primary?.isServing == true else {
@@ -52,15 +55,20 @@ extension DataNode {
     /// Precondition: a primary in office that owns the key.
     private mutating func execute(_ request: KeyRequest, origin: Origin, now: Instant, into effects: inout Sink) {
         switch request {
-        case .get(let key, _):
-            guard pending.reads.count < options.pendingReads else {
+        case .get(let key, let mode):
+            guard pending.readCount < options.pendingReads else {
                 effects.reached(.readsAtBound)
                 return origin.fail(
                     .resourceExhausted, "\(options.pendingReads) reads wait at the primary of group \(group) already",
                     into: &effects
                 )
             }
-            pending.add(PendingCalls.Read(key: key, arrived: now, origin: origin))
+            let read = PendingCalls.Read(key: key, arrived: now, origin: origin)
+            switch mode {
+            case .confirmed: pending.confirmed.add(read)
+            // (Stale ones were answered before.)
+            case .linearizable, .stale: pending.add(read)
+            }
         case .put(let key, let value, _): append(.put(key: key, value: value), isDelete: false, origin: origin, into: &effects)
         case .delete(let key, _): append(.delete(key: key), isDelete: true, origin: origin, into: &effects)
         case .openSession: origin.fail(.failedPrecondition, "sessions are not served yet; nothing was done", into: &effects)

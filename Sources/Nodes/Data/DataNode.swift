@@ -19,9 +19,10 @@ import Wire
 ///      ended ◄── a failed sync ───── (unregistered)
 ///
 /// Requests are taken one by one, and let go per batch: one log write and one sync, one append to each store, one look at
-/// the lease for all reads. A read never waits for a sync.
+/// the lease for all reads, one round for all that trust no clock. A read never waits for a sync.
 ///
-/// `DataNode+Roles` says who it is, `DataNode+Requests` what it answers, `DataNode+Lifecycle` how it begins and ends.
+/// `DataNode+Roles` says who it is, `DataNode+Requests` what it answers, `DataNode+ConfirmedReads` and `DataNode+StaleReads` the other
+/// modes of reads, `DataNode+Lifecycle` how it begins and ends.
 public struct DataNode: Node {
     enum Phase: Hashable, Sendable {
         case unstarted, opening, running, draining, closing, ended
@@ -49,6 +50,7 @@ public struct DataNode: Node {
         static let drain = TimerID(purpose: 5)
         static let resignation = TimerID(purpose: 6)
         static let vigil = TimerID(purpose: 7)
+        static let stale = TimerID(purpose: 9)
     }
 
     let group: String
@@ -99,6 +101,8 @@ public struct DataNode: Node {
 
     var gate: RingGate
     var pending = PendingCalls()
+    /// Stale reads that wait for their position.
+    var stale = StaleReads()
 
     public init(group: String, address: Address, options: DataOptions = .init(), random: SeededRandom) {
         self.group = group
@@ -164,6 +168,7 @@ public struct DataNode: Node {
         case Timer.vigil: vigil.timerFired()
         case Timer.promise: break  // The batch's end looks at the promise.
         case Timer.resignation: resignIfStuck(now: now, into: &effects)
+        case Timer.stale: stalePatienceEnded(now: now, into: &effects)
         case Timer.drain: drainEnded(now: now, into: &effects)
         case Timer.session: session.timerFired(timer, at: now, into: &effects)
         default: coordinationTimerFired(timer, now: now, into: &effects)
@@ -173,6 +178,7 @@ public struct DataNode: Node {
     /// Lets go of what the batch gathered. Messages of the primary leave before the log's own write begins: its sync and
     /// those of the standbys run side by side.
     private mutating func batchEnded(now: Instant, into effects: inout Sink) {
+        beginRound(into: &effects)
         if let applied = primary?.batchEnded(store: &store, promise: promise, now: now, into: &effects) {
             for entry in applied {
                 pending.committed(entry.seq, existed: entry.existed, at: position(entry.seq), into: &effects)
@@ -184,10 +190,12 @@ public struct DataNode: Node {
                 pending.answerReads(at: position(store.commit), into: &effects) { store.value(of: $0) }
             }
             if !pending.reads.isEmpty { effects.reached(.readMissedLease) }
+            answerConfirmed(into: &effects)
         } else {
             follower?.batchEnded(store: &store, promise: &promise, now: now, into: &effects)
             if vigil.hasRung { tellOfSilence(now: now, into: &effects) }
         }
+        answerStale(into: &effects)
         if phase == .draining, pending.isEmpty { drainEnded(now: now, into: &effects) }
         if store.isOpen { store.flush(into: &effects) }
     }

@@ -38,8 +38,11 @@ struct PendingCalls: Sendable {
     private(set) var writes: Deque<Write> = []
     private(set) var writeBytes = 0
     private(set) var reads: Deque<Read> = []
+    /// Reads that wait for a round of the in-sync stores.
+    var confirmed = ConfirmedReads()
 
-    var isEmpty: Bool { writes.isEmpty && reads.isEmpty }
+    var isEmpty: Bool { writes.isEmpty && readCount == 0 }
+    var readCount: Int { reads.count + confirmed.count }
 
     mutating func add(_ write: Write) {
         writes.append(write)
@@ -74,6 +77,7 @@ struct PendingCalls: Sendable {
                 into: &effects
             )
         }
+        confirmed.fail(before: instant, group: group, into: &effects)
     }
 
     /// The primary is over: what was appended may still come to be, what was not did not happen.
@@ -84,5 +88,6 @@ struct PendingCalls: Sendable {
         }
         writeBytes = 0
         while let read = reads.popFirst() { read.origin.fail(.unavailable, "\(reason); nothing was read", into: &effects) }
+        confirmed.failAll(reason, into: &effects)
     }
 }

@@ -87,13 +87,32 @@ struct RingGate: Sendable {
             waiting.append(Waiting(request: request, arrived: now, origin: origin))
             return .waits
         }
-        return ownership(of: request.key)
+        return settledOwnership(of: request.key)
+    }
+
+    /// What is known of a key's owner, without waiting for a proof.
+    enum Ownership: Equatable {
+        /// The ring was never read.
+        case unknown
+        /// As far as is known groups may still come, and no key exists.
+        case open
+        case ours
+        case refused(ClientError)
+    }
+
+    func ownership(of key: [UInt8]) -> Ownership {
+        guard let known else { return .unknown }
+        guard known.record.sealed else { return .open }
+        switch settledOwnership(of: key) {
+        case .admitted, .waits: return .ours
+        case .refused(let error): return .refused(error)
+        }
     }
 
     /// Whether its group is not on the ring, as far as it knows.
     var isPending: Bool { known?.record.contains(group) == false }
 
-    private func ownership(of key: [UInt8]) -> Admission {
+    private func settledOwnership(of key: [UInt8]) -> Admission {
         let owner = ring.owner(of: key)
         if owner == group { return .admitted }
         guard known?.record.contains(group) == true else {
@@ -173,7 +192,7 @@ struct RingGate: Sendable {
         guard !waiting.isEmpty, let known, known.record.sealed else { return [] }
         // Reads whose proof is under way stay out of its count.
         proof = nil
-        let ready = waiting.map { ($0, ownership(of: $0.request.key)) }
+        let ready = waiting.map { ($0, settledOwnership(of: $0.request.key)) }
         waiting.removeAll()
         waitingBytes = 0
         return ready

@@ -21,6 +21,9 @@ struct RequestTable: Sendable {
         case linkBroke(to: Address)
         /// The node that was asked said so.
         case answered(String)
+        /// Of a stale read: no replica's link is up; or why the last replica did not answer.
+        case noReplica(ofGroup: String)
+        case refused(ClientError)
 
         func text(server: Address) -> String {
             switch self {
@@ -31,6 +34,16 @@ struct RequestTable: Sendable {
             case .noLink(let peer): "there is no link to \(peer), the primary; nothing was done"
             case .linkBroke(let peer): "the link to \(peer), the primary, broke; nothing was read"
             case .answered(let message): message
+            case .noReplica(let group): "there is no link to a replica of group \(group); nothing was read"
+            case .refused(let error): error.message
+            }
+        }
+
+        /// The code with which it is told in the end.
+        var code: ClientError.Code {
+            switch self {
+            case .none, .noRing, .groupUnknown, .noPrimary, .noLink, .linkBroke, .answered, .noReplica: .unavailable
+            case .refused(let error): error.code
             }
         }
     }
@@ -46,6 +59,8 @@ struct RequestTable: Sendable {
         var asked: Address?
         /// Why it could not be done yet.
         var delay = Delay.none
+        /// Of a stale read: the replicas that were asked in this round and did not answer.
+        var tried: [Address] = []
 
         init(call: CallID, request: KeyRequest, deadline: Instant) {
             self.call = call

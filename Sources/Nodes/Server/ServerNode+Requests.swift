@@ -10,6 +10,7 @@ import Wire
 // - A mutation that was sent and not answered may have happened: ABORTED when the link broke or another primary was elected,
 //   DEADLINE_EXCEEDED when its time ran out. It is never sent twice, and only on a link that is up.
 // - A read that was not answered is simply tried again.
+// - Stale reads go to any replica (`ServerNode+StaleReads`).
 
 extension ServerNode {
     /// The timer that looks at the requests is no finer than this.
@@ -47,8 +48,9 @@ extension ServerNode {
     }
 
     /// Sends a parked request on its way, if there is one.
-    private mutating func send(_ id: UInt64, at now: Instant, into effects: inout Sink) {
+    mutating func send(_ id: UInt64, at now: Instant, into effects: inout Sink) {
         guard let entry = requests[id] else { return }
+        if entry.request.isStaleRead { return askReplica(id, entry, at: now, into: &effects) }
         switch route(of: entry.request.key) {
         case .to(let address):
             guard links.isUp(address) else {
@@ -83,7 +85,7 @@ extension ServerNode {
     }
 
     /// Keeps a request that certainly did not happen for another try.
-    private mutating func park(_ id: UInt64, _ delay: RequestTable.Delay, at now: Instant, into effects: inout Sink) {
+    mutating func park(_ id: UInt64, _ delay: RequestTable.Delay, at now: Instant, into effects: inout Sink) {
         let patience = options.routePatience
         let retryAt = now + options.routeRetry
         effects.reached(.requestParked)
@@ -97,7 +99,7 @@ extension ServerNode {
         }
         guard isTooLate else { return }
         effects.reached(.parkedRequestGivenUp)
-        fail(id, .unavailable, delay.text(server: address), into: &effects)
+        fail(id, delay.code, delay.text(server: address), into: &effects)
     }
 
     mutating func forwardAnswered(
@@ -107,6 +109,7 @@ extension ServerNode {
         guard let entry = requests[id], entry.isSent(to: sender) else { return effects.reached(.answerCameTooLate) }
         switch reply {
         case .failed(let error):
+            if entry.request.isStaleRead { return replicaRefused(id, error, from: sender, at: now, into: &effects) }
             switch error.code {
             case .failedPrecondition, .unavailable: park(id, .answered(error.message), at: now, into: &effects)
             case .invalidArgument, .deadlineExceeded, .notFound, .resourceExhausted, .aborted, .dataLoss:
@@ -121,7 +124,12 @@ extension ServerNode {
     mutating func linkUp(_ peer: Address, at now: Instant, into effects: inout Sink) {
         guard links.cameUp(peer) else { return }
         for id in requests.ids(where: { $0.isParked && $0.asked != peer }) {
-            guard let entry = requests[id], case .to(peer) = route(of: entry.request.key) else { continue }
+            guard let entry = requests[id] else { continue }
+            if entry.request.isStaleRead {
+                guard isReplica(peer, for: entry.request.key) else { continue }
+            } else {
+                guard case .to(peer) = route(of: entry.request.key) else { continue }
+            }
             send(id, at: now, into: &effects)
         }
     }
@@ -131,6 +139,11 @@ extension ServerNode {
         statusLost(peer, at: now, into: &effects)
         for id in requests.ids(where: { $0.isSent(to: peer) }) {
             guard let entry = requests[id] else { continue }
+            if entry.request.isStaleRead {
+                let error = ClientError(.unavailable, "the link to \(peer), a replica, broke; nothing was read")
+                replicaRefused(id, error, from: peer, at: now, into: &effects)
+                continue
+            }
             if entry.request.isRead {
                 effects.reached(.readKeptAfterBrokenLink)
                 requests.update(id) { $0.asked = nil }
@@ -148,6 +161,11 @@ extension ServerNode {
         routesChanged = false
         for id in requests.ids(where: { _ in true }) {
             guard let entry = requests[id] else { continue }
+            if entry.request.isStaleRead {
+                // One that was sent is answered, or falls back by itself.
+                if entry.isParked { send(id, at: now, into: &effects) }
+                continue
+            }
             switch (route(of: entry.request.key), entry.state) {
             case (.to(let address), .parked): if address != entry.asked { send(id, at: now, into: &effects) }
             case (.none, .parked): send(id, at: now, into: &effects)
@@ -182,17 +200,20 @@ extension ServerNode {
         case .parked(let retryAt):
             if min(entry.deadline, entry.giveUp ?? entry.deadline) <= now {
                 effects.reached(.parkedRequestGivenUp)
-                fail(id, .unavailable, entry.delay.text(server: address), into: &effects)
+                fail(id, entry.delay.code, entry.delay.text(server: address), into: &effects)
             } else if retryAt <= now {
                 send(id, at: now, into: &effects)
             }
         case .sent(let peer, let until):
-            if until < entry.deadline {
+            if entry.request.isStaleRead, until < entry.deadline {
+                let error = ClientError(.unavailable, "no answer in time from \(peer), a replica; nothing was read")
+                replicaRefused(id, error, from: peer, at: now, into: &effects)
+            } else if until < entry.deadline {
                 let message = "\(peer), the primary, was replaced before it answered; it may have happened"
                 fail(id, .aborted, message, into: &effects)
             } else if entry.request.isRead {
                 effects.reached(.readTimedOut)
-                fail(id, .unavailable, "no answer in time from \(peer), the primary; nothing was read", into: &effects)
+                fail(id, .unavailable, "no answer in time from \(peer); nothing was read", into: &effects)
             } else {
                 effects.reached(.mutationTimedOut)
                 let message = "no answer in time from \(peer), the primary; it may have happened"
@@ -223,11 +244,11 @@ extension ServerNode {
         }
     }
 
-    private mutating func fail(_ id: UInt64, _ code: ClientError.Code, _ message: String, into effects: inout Sink) {
+    mutating func fail(_ id: UInt64, _ code: ClientError.Code, _ message: String, into effects: inout Sink) {
         answer(id, .failed(ClientError(code, message)), into: &effects)
     }
 
-    private mutating func answer(_ id: UInt64, _ reply: ClientReply, into effects: inout Sink) {
+    mutating func answer(_ id: UInt64, _ reply: ClientReply, into effects: inout Sink) {
         if let entry = requests.remove(id) { effects.append(.reply(reply, to: entry.call)) }
     }
 

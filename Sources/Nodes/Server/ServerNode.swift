@@ -75,6 +75,8 @@ public struct ServerNode: Node {
 
     var requests: RequestTable
     var links = PrimaryLinks()
+    /// Counts stale reads, so that they go round the replicas.
+    var staleTurn = 0
     /// When the timer that looks at the requests is set for.
     var requestsDue: Instant?
     var status: StatusRound?

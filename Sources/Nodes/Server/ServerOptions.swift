@@ -17,6 +17,8 @@ public struct ServerOptions: Hashable, Sendable {
     public var routeRetry: Nanoseconds
     /// How long an answer of a primary that has been replaced may still take, to a mutation that was sent to it.
     public var overtakenPatience: Nanoseconds
+    /// How long one replica has to answer a stale read before another is asked: more than a replica waits for a position.
+    public var replicaPatience: Nanoseconds
     /// How long a status waits for data nodes that do not answer.
     public var statusPatience: Nanoseconds
     /// Status calls that may wait at once.
@@ -33,6 +35,7 @@ public struct ServerOptions: Hashable, Sendable {
         requestTimeout: Nanoseconds = .seconds(5),
         routePatience: Nanoseconds = .seconds(1), routeRetry: Nanoseconds = .milliseconds(50),
         overtakenPatience: Nanoseconds = .milliseconds(200),
+        replicaPatience: Nanoseconds = .milliseconds(500),
         statusPatience: Nanoseconds = .milliseconds(500), pendingStatusCalls: Int = 1_000,
         drainTime: Nanoseconds = .seconds(2), virtualNodes: Int = Ring.defaultVirtualNodes,
         probePatience: Nanoseconds = .milliseconds(200)
@@ -44,6 +47,7 @@ public struct ServerOptions: Hashable, Sendable {
         self.routePatience = routePatience
         self.routeRetry = routeRetry
         self.overtakenPatience = overtakenPatience
+        self.replicaPatience = replicaPatience
         self.statusPatience = statusPatience
         self.pendingStatusCalls = pendingStatusCalls
         self.drainTime = drainTime
