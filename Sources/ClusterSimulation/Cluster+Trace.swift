@@ -32,11 +32,13 @@ extension PeerMessage: Traceable {
             for entry in append.entries { entry.fold(into: &hash) }
             hash.fold(append.commit)
             hash.fold(append.sentAt)
+            hash.fold(append.round)
         case .appendReply(let reply):
             hash.fold(reply.term)
             hash.fold(reply.from.number)
             hash.fold(reply.verified)
             hash.fold(reply.echo)
+            hash.fold(reply.round)
             switch reply.outcome {
             case .accepted: hash.fold(1 as UInt64)
             case .olderTerm: hash.fold(2 as UInt64)

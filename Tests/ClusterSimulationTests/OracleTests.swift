@@ -87,6 +87,15 @@ import Testing
         #expect(oracle.serves(first, group: 0, rival: nil).1?.invariant == "terms of serving primaries grow")
     }
 
+    @Test func whereClocksAreWildOnlyNewTermsAreLookedAt() {
+        var oracle = ServingOracle(groups: 1, trustsClocks: false)
+        let first = ServingOracle.Reign(process: 1, life: 1, term: 3)
+        let next = ServingOracle.Reign(process: 2, life: 1, term: 4)
+        #expect(oracle.serves(first, group: 0, rival: nil) == (true, nil))
+        #expect(oracle.serves(next, group: 0, rival: 1) == (true, nil))
+        #expect(oracle.serves(first, group: 0, rival: 2) == (false, nil))
+    }
+
     private static let header = "%aviary 2 01234567-89ab-4cde-8f01-23456789abcd"
 
     /// Records with their checksums, each going on from the one before.

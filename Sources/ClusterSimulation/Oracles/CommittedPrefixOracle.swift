@@ -23,7 +23,7 @@ struct CommittedPrefixOracle: Sendable {
 
     private var mirrors: [Mirror]
     /// By group, from sequence number 1.
-    private var committed: [[EntryIdentity]]
+    private(set) var committed: [[EntryIdentity]]
     /// How many entries were compared with what another store, or another life, had committed.
     private(set) var compared = 0
 
@@ -113,7 +113,11 @@ extension ClusterRun {
     }
 
     private mutating func logChanged(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
-        guard status.isOpen else { return prefixes.closed(process, life: life) }
+        guard status.isOpen else {
+            // It may have committed its last entries in the batch that closed it.
+            if !prefixes.isOpening(process, life: life) { logStepped(of: process, group: group, status) }
+            return prefixes.closed(process, life: life)
+        }
         if prefixes.isOpening(process, life: life) {
             // What the store read, though the medium may have gone wrong since.
             let log = LogImage(world.disk(process).pristineBytes(of: .log) ?? [])
@@ -121,6 +125,10 @@ extension ClusterRun {
                 prefixes.opened(
                     process, group: group, life: life, log: log.records.map { EntryIdentity($0) }, commit: status.commit))
         }
+        logStepped(of: process, group: group, status)
+    }
+
+    private mutating func logStepped(of process: Int, group: Int, _ status: DataStatus) {
         let known = prefixes.known(process, last: status.last)
         let new = known < status.last ? world.entriesInMemory(known + 1...status.last, at: process) : []
         judged(

@@ -2,31 +2,36 @@ import Machine
 import Simulation
 import Wire
 
-/// What tells an entry of a log from another one: its term, and a digest of what it does.
+/// What tells an entry of a log from another one: its term, and digests of what it does.
 ///
 /// Of long keys and values only the beginning and the length count: in simulations that is where they differ, and no run
 /// should spend its time on padding.
 struct EntryIdentity: Hashable, Sendable {
     let term: UInt64
-    let digest: UInt64
+    /// Digests of the key that it concerns, and of what it makes of it; nil where there is none.
+    let key: UInt64?
+    let value: UInt64?
+    /// A digest of what else there is to it: what it does to sessions, or the identity of a mutation; nil where there is nothing.
+    let rest: UInt64?
 
     /// A multiple of 3, so that it is a whole number of base64 groups.
     private static let prefixBytes = 48
 
     init(_ entry: Entry) {
         term = entry.position.term
-        var hash = TraceHash()
         switch entry.operation {
         case .put(let key, let value):
-            EntryIdentity.fold(key.prefix(EntryIdentity.prefixBytes), count: key.count, into: &hash)
-            EntryIdentity.fold(value.prefix(EntryIdentity.prefixBytes), count: value.count, into: &hash)
-        case .delete(let key): EntryIdentity.fold(key.prefix(EntryIdentity.prefixBytes), count: key.count, into: &hash)
-        case .beginTerm: break
-        case .openSession: hash.fold("%session")
-        case .closeSession(let session): hash.fold(session.description)
+            self.key = EntryIdentity.digest(of: key)
+            self.value = EntryIdentity.digest(of: value)
+            rest = entry.identity.map { EntryIdentity.digest(of: EntryIdentity.text($0)) }
+        case .delete(let key):
+            self.key = EntryIdentity.digest(of: key)
+            value = nil
+            rest = entry.identity.map { EntryIdentity.digest(of: EntryIdentity.text($0)) }
+        case .beginTerm: (key, value, rest) = (nil, nil, nil)
+        case .openSession: (key, value, rest) = (nil, nil, EntryIdentity.digest(of: "%session"))
+        case .closeSession(let session): (key, value, rest) = (nil, nil, EntryIdentity.digest(of: session.description))
         }
-        if let identity = entry.identity { hash.fold(EntryIdentity.text(identity)) }
-        digest = hash.value
     }
 
     /// As a log's closing line says it.
@@ -37,21 +42,28 @@ struct EntryIdentity: Hashable, Sendable {
     /// The entry of a record in a log file: two lines of base64, of which the second is `-` for a delete; or what one line says.
     init(_ record: LogImage.Record) {
         term = record.term
-        var hash = TraceHash()
         if record.isOneLine {
-            if !record.content.isEmpty { hash.fold(String(decoding: record.content, as: UTF8.self)) }
-            digest = hash.value
+            (key, value) = (nil, nil)
+            rest = record.content.isEmpty ? nil : EntryIdentity.digest(of: String(decoding: record.content, as: UTF8.self))
             return
         }
         let end = record.content.firstIndex(of: UInt8(ascii: "\n")) ?? record.content.endIndex
-        EntryIdentity.fold(base64: record.content[..<end], into: &hash)
-        let value = record.content[end...].dropFirst()
-        if !value.elementsEqual("-".utf8) { EntryIdentity.fold(base64: value, into: &hash) }
-        if !record.identity.isEmpty { hash.fold(String(decoding: record.identity, as: UTF8.self)) }
-        digest = hash.value
+        key = EntryIdentity.digest(ofBase64: record.content[..<end])
+        let line = record.content[end...].dropFirst()
+        value = line.elementsEqual("-".utf8) ? nil : EntryIdentity.digest(ofBase64: line)
+        rest = record.identity.isEmpty ? nil : EntryIdentity.digest(of: String(decoding: record.identity, as: UTF8.self))
     }
 
-    private static func fold(_ prefix: ArraySlice<UInt8>, count: Int, into hash: inout TraceHash) {
+    private static func digest(of text: String) -> UInt64 {
+        var hash = TraceHash()
+        hash.fold(text)
+        return hash.value
+    }
+
+    static func digest(of bytes: [UInt8]) -> UInt64 { digest(bytes.prefix(prefixBytes), count: bytes.count) }
+
+    private static func digest(_ prefix: ArraySlice<UInt8>, count: Int) -> UInt64 {
+        var hash = TraceHash()
         hash.fold(count)
         var word: UInt64 = 0
         for (index, byte) in prefix.enumerated() {
@@ -59,9 +71,10 @@ struct EntryIdentity: Hashable, Sendable {
             if index & 7 == 7 { hash.fold(word) }
         }
         hash.fold(word)
+        return hash.value
     }
 
-    private static func fold(base64 line: ArraySlice<UInt8>, into hash: inout TraceHash) {
+    private static func digest(ofBase64 line: ArraySlice<UInt8>) -> UInt64 {
         let padding = line.suffix(2).reduce(0) { $0 + ($1 == UInt8(ascii: "=") ? 1 : 0) }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(prefixBytes)
@@ -74,7 +87,7 @@ struct EntryIdentity: Hashable, Sendable {
             bytes.append(UInt8(word & 255))
         }
         let count = line.count / 4 * 3 - padding
-        fold(bytes.prefix(count), count: count, into: &hash)
+        return digest(bytes.prefix(count), count: count)
     }
 
     private static func sextet(_ letter: UInt8) -> UInt32? {

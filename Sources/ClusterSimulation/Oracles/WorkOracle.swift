@@ -7,11 +7,12 @@ import Simulation
 //
 // Where the bounds come from, for each second of a window without faults:
 // - A primary speaks to every other store each 100 ms, and is answered: 20 messages.
-// - A server that waits for the link to a primary asks every 50 ms for its status, and is answered: 40 messages. It may wait
+// - A server that waits for the link to a primary, or for stale reads to any store, asks every 50 ms for its status, and is answered:
+//   40 messages. It may wait
 //   long after the faults: an attempt to connect that was begun into a cut hangs for up to 15 s. When it succeeds, all that
 //   had been sent arrives at once, and is answered: so each message under way when the window begins counts for one more.
 // - A request that a node refuses is tried again every 50 ms, for a second at most: 2 messages each. A write goes to every other
-//   store, and is answered twice (received, synced): 4 with the word that it is committed.
+//   store, and is answered twice (received, synced): 4 with the word that it is committed. A confirmed read asks all of them: 2.
 // - ZooKeeper: a node that reads its part of the tree anew has some ten requests, a read on a ring that is not sealed one; what
 //   changes is read by everybody who watches it.
 // - Disks: a write is one append and one sync at each store, and some entries may be read again for a learner. A store that opens
@@ -107,14 +108,14 @@ struct WorkOracle: Sendable {
     private func bounds(from start: Mark, to now: Mark) -> (messages: Int, coordination: Int, disk: Int, steps: Int) {
         let millis = Int((now.time - start.time).milliseconds)
         func perSecond(_ count: Int) -> Int { count * millis / 1_000 + 1 }
-        let processes = shape.servers + shape.stores.reduce(0, +)
+        let stores = shape.stores.reduce(0, +)
+        let processes = shape.servers + stores
         let others = shape.stores.reduce(0) { $0 + $1 - 1 }
         let largest = shape.stores.max() ?? 0
         // Those that were under way at the beginning count, too.
         let operations = Int(now.load.calls - start.load.calls) + shape.clients
         let messages =
-            2 * (perSecond(20 * others + 40 * shape.servers * shape.stores.count) + operations * (40 + 4 * (largest - 1)))
-            + start.underWay
+            2 * (perSecond(20 * others + 40 * shape.servers * stores) + operations * (40 + 4 * (largest - 1))) + start.underWay
         let coordination = 2 * (perSecond(10 * processes) + 10 * processes + 2 * operations)
         let disk = 2 * (perSecond(10 * processes) + 3 * largest * operations)
         let done = Int(

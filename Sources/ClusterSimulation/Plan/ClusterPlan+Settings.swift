@@ -93,6 +93,9 @@ extension ClusterPlan {
         Setting("shared-percent", \.sharedPercent),
         Setting("read-percent", \.readPercent),
         Setting("delete-percent", \.deletePercent),
+        Setting("stale-percent", \.stalePercent),
+        Setting("confirmed-percent", \.confirmedPercent),
+        Setting("wild-clocks", \.wildClocks),
         Setting("padding", \.padding),
         Setting("operations", \.operations),
         Setting("patience", \.patience),
@@ -131,7 +134,8 @@ extension ClusterPlan {
 
     /// Options of the load, which a schedule leaves to chance after the faults only.
     static let loadSettings = [
-        "keys-per-client", "shared-keys", "shared-percent", "read-percent", "delete-percent", "padding", "operations",
+        "keys-per-client", "shared-keys", "shared-percent", "read-percent", "delete-percent", "stale-percent",
+        "confirmed-percent", "padding", "operations",
         "patience", "direct-percent",
     ]
 

@@ -47,6 +47,13 @@ public struct ClusterPlan: Sendable {
     public var sharedPercent: UInt64 = 0
     public var readPercent: UInt64 = 50
     public var deletePercent: UInt64 = 20
+    /// Which percentage of reads may be stale; half of them demand at least what their client has seen.
+    public var stalePercent: UInt64 = 0
+    /// Which percentage of the other reads trusts no clock.
+    public var confirmedPercent: UInt64 = 0
+    /// Clocks run far beyond the drift bound and jump ahead. Then all reads that must be linearizable are confirmed ones, and nothing
+    /// that rests on leases is judged.
+    public var wildClocks = false
     public var padding = 20
     /// How many operations all clients together begin while faults go on, about; less where many wait long.
     public var operations = 500
@@ -94,6 +101,18 @@ public struct ClusterPlan: Sendable {
         let drawn = random.chance(1, in: damages ? 3 : 8) ? RunMode.safety : .liveness
         self.mode = mode ?? drawn
         world.clients = clients
+        drawReads(&random)
+    }
+
+    private mutating func drawReads(_ random: inout SeededRandom) {
+        stalePercent = [0, 15, 40][random.below(3)]
+        confirmedPercent = [0, 20, 60][random.below(3)]
+        wildClocks = random.chance(1, in: 8)
+        guard wildClocks else { return }
+        world.clockDrift = 400_000
+        for kind in [FaultKind.clockStep, .clockRate] {
+            mix.shares.append(FaultMix.Share(kind: kind, interval: .milliseconds([500, 2_000][random.below(2)])))
+        }
     }
 
     private init(standard random: inout SeededRandom) {

@@ -24,6 +24,14 @@ public struct ClusterSchedule: Hashable, Sendable {
         public var patience: Nanoseconds
         /// Whether it tells the process so.
         public var tellsPatience: Bool
+        /// How a `get` reads.
+        public var reading = Reading.linearizable
+
+        public enum Reading: String, Hashable, Sendable {
+            case linearizable, confirmed, stale
+            /// Stale, and at least what its client has seen of the key's group.
+            case seen
+        }
     }
 
     public struct Start: Hashable, Sendable {
@@ -97,6 +105,7 @@ extension ClusterSchedule: CustomStringConvertible {
             var words = ["client \(operation.client) \(operation.at.seconds) \(operation.kind) \(operation.key)"]
             words.append("to=\(operation.process) within=\(operation.patience.seconds)")
             if operation.tellsPatience { words.append("told") }
+            if operation.reading != .linearizable { words.append("reading=\(operation.reading)") }
             if operation.padding > 0 { words.append("padding=\(operation.padding)") }
             lines.append(words.joined(separator: " "))
         }
@@ -191,6 +200,9 @@ extension ClusterSchedule.Operation {
             case ("padding", 2):
                 guard let number = Int(parts[1]), (0...1 << 20).contains(number) else { return nil }
                 padding = number
+            case ("reading", 2):
+                guard let known = Reading(rawValue: String(parts[1])) else { return nil }
+                reading = known
             default: return nil
             }
         }

@@ -22,6 +22,7 @@ struct FaultBudget: Sendable {
 extension ClusterRun {
     /// Whether a fault may happen now.
     mutating func allows(_ fault: Fault) -> Bool {
+        if fault.kind.breaksClocks, !plan.wildClocks { return false }
         guard plan.mode == .liveness else { return true }
         // What is damaged is not made good yet.
         if fault.kind.isDamage { return false }

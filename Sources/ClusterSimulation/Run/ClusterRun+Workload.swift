@@ -9,6 +9,8 @@ struct WorkloadKey: Sendable {
     var history: KeyHistory
     /// How many versions of a shared key were written.
     var versions = 0
+    /// The group that writes of it were made in.
+    var group: String?
 
     var name: String { history.name }
     /// Whether it may be written.
@@ -20,6 +22,7 @@ struct WorkloadClient: Sendable {
     struct Operation: Sendable {
         enum Kind: Hashable, Sendable {
             case put(version: Int), delete(version: Int), get(since: Int)
+            case staleGet(atLeast: GroupPosition?)
             /// Outside the limits.
             case wrong
         }
@@ -47,6 +50,8 @@ struct WorkloadClient: Sendable {
     var audit: [Int] = []
     /// How often the audit's read of the present key has failed.
     var auditFailures = 0
+    /// The highest positions that answers have named to it, by group.
+    var seen = LookupTable<String, GroupPosition>()
     /// Operations in a row that succeeded, since the healing.
     var successes = 0
 }
@@ -61,6 +66,16 @@ public struct OperationCounts: Hashable, Sendable, Codable {
         a.succeeded += b.succeeded
         a.refused += b.refused
         a.unknown += b.unknown
+    }
+}
+
+extension ClusterPlan {
+    fileprivate func drawReading(_ random: inout SeededRandom) -> ClusterSchedule.Operation.Reading {
+        let isStale = random.chance(stalePercent, in: 100)
+        let isBound = random.chance(1, in: 2)
+        let isConfirmed = random.chance(confirmedPercent, in: 100)
+        if isStale { return isBound ? .seen : .stale }
+        return isConfirmed || wildClocks ? .confirmed : .linearizable
     }
 }
 
@@ -114,7 +129,8 @@ extension ClusterRun {
             begin(
                 ClusterSchedule.Operation(
                     at: .zero, client: client, kind: .get, key: keys[key].name,
-                    process: anyServer(&aftermath), patience: .seconds(8), tellsPatience: false))
+                    process: anyServer(&aftermath), patience: .seconds(8), tellsPatience: false,
+                    reading: plan.wildClocks ? .confirmed : .linearizable))
         case .draining, .over: break
         }
     }
@@ -145,6 +161,7 @@ extension ClusterRun {
             kind = random.chance(plan.deletePercent, in: 100) ? .delete : .put
         }
         if isHurried, random.chance(1, in: 64) { kind = .wrong }
+        let reading = kind == .get ? drawReading() : .linearizable
         let stores = (plan.servers..<roles.count).filter { isPresent($0) }
         let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !stores.isEmpty
         let process = isDirect ? stores[random.below(stores.count)] : anyServer(&random)
@@ -152,7 +169,23 @@ extension ClusterRun {
             at: world.now - .zero, client: client, kind: kind, key: key,
             padding: kind == .put ? random.below(plan.padding + 1) : kind == .wrong ? random.below(4) : 0, process: process,
             patience: isHurried ? random.length(plan.patience / 4...plan.patience) : .seconds(8),
-            tellsPatience: random.chance(1, in: 2))
+            tellsPatience: random.chance(1, in: 2), reading: reading)
+    }
+
+    private mutating func drawReading() -> ClusterSchedule.Operation.Reading {
+        phase == .faults ? plan.drawReading(&readings.before) : plan.drawReading(&readings.after)
+    }
+
+    /// How an operation reads. A demand is that of the moment, in a schedule, too: positions differ from run to run.
+    private func mode(of operation: ClusterSchedule.Operation, key: Int) -> ReadMode {
+        switch operation.reading {
+        case .linearizable: return plan.wildClocks ? .confirmed : .linearizable
+        case .confirmed: return .confirmed
+        case .stale: return .stale(atLeast: nil)
+        case .seen:
+            // Where nothing was written yet there is no telling whose positions matter.
+            return .stale(atLeast: keys[key].group.flatMap { clients[operation.client].seen[$0] })
+        }
     }
 
     /// The key in one of a client's slots: a new one where there is none, or where the last write has an unknown outcome.
@@ -200,9 +233,16 @@ extension ClusterRun {
             request = outsideLimits(operation)
             asked = nil
         case .get:
-            kind = .get(since: keys[key].history.floor)
-            request = .get(key: name)
-            asked = .get
+            let mode = mode(of: operation, key: key)
+            request = .get(key: name, mode: mode)
+            switch mode {
+            case .linearizable, .confirmed:
+                kind = .get(since: keys[key].history.floor)
+                asked = .get
+            case .stale(let atLeast):
+                kind = .staleGet(atLeast: atLeast)
+                asked = nil
+            }
         case .delete:
             kind = .delete(version: newVersion(of: key, isDelete: true))
             request = .delete(key: name)
@@ -251,17 +291,20 @@ extension ClusterRun {
         case .reply(.failed(let error)):
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
             if error.mayHaveHappened { unknown(client, operation) } else { refused(client, operation, error.message) }
-        case .reply(.done(let result, _)): succeeded(client, operation, result)
+        case .reply(.done(let result, let position)): succeeded(client, operation, result, at: position)
         case .reply(.status), .reply(.routes):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with a description of the cluster"))
         }
     }
 
-    private mutating func succeeded(_ client: Int, _ operation: WorkloadClient.Operation, _ reply: KeyResult) {
+    private mutating func succeeded(
+        _ client: Int, _ operation: WorkloadClient.Operation, _ reply: KeyResult, at position: GroupPosition
+    ) {
         operations.succeeded += 1
         clients[client].successes += 1
         tellBar(client, operation, .ok)
         judge(operation, reply, of: client)
+        judgePosition(operation, reply, at: position, of: client)
         ended(client)
     }
 
@@ -282,7 +325,13 @@ extension ClusterRun {
                 judged(keys[key].history.read(state, since: since, by: reader))
             }
             if phase == .audit, clients[client].audit.last == key { audited(client) }
-        case (.put, _), (.delete, _), (.get, _), (.wrong, _):
+        case (.staleGet, .value(let value)):
+            let state = ReadState(value, key: keys[key].name)
+            // What it shows has been committed: from then on nobody else may miss it.
+            if !keys[key].isShared {
+                judged(keys[key].history.read(state, since: 0, by: "client \(client) (call \(operation.call.number), stale)"))
+            }
+        case (.put, _), (.delete, _), (.get, _), (.staleGet, _), (.wrong, _):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with \(reply)"))
         }
     }
@@ -296,7 +345,7 @@ extension ClusterRun {
         case .put(let version), .delete(let version):
             if !keys[operation.key].isShared { judged(keys[operation.key].history.refused(version, reason)) }
         case .get: auditFailed(client)
-        case .wrong: break
+        case .staleGet, .wrong: break
         }
         // Nobody was there: a client waits a little before it asks again.
         ended(client, pausing: .milliseconds(200))
@@ -311,7 +360,7 @@ extension ClusterRun {
         case .put(let version), .delete(let version):
             if !keys[operation.key].isShared { keys[operation.key].history.unknown(version) }
         case .get: auditFailed(client)
-        case .wrong: break
+        case .staleGet, .wrong: break
         }
         ended(client, pausing: .milliseconds(200))
     }

@@ -74,6 +74,7 @@ public struct ClusterRun: Sendable {
     var mastery = MasteryOracle()
     var prefixes: CommittedPrefixOracle
     var work: WorkOracle
+    var positions: PositionOracle
 
     /// What the story says that each process is.
     var shownRoles: [String] = []
@@ -82,6 +83,8 @@ public struct ClusterRun: Sendable {
     /// What clients do while faults go on, and what they do afterwards: one does not shift the other.
     var workload: SeededRandom
     var aftermath: SeededRandom
+    /// How clients read, likewise: a stream of its own, which shifts nothing else.
+    var readings: (before: SeededRandom, after: SeededRandom)
     var chaos: SeededRandom
     private let identities: UInt64
 
@@ -122,7 +125,9 @@ public struct ClusterRun: Sendable {
             return Address(host: host, port: UInt16(1_000 + index))
         }
         world = ClusterWorld(addresses: addresses, options: plan.world, seed: random.next() ^ salted, trace: trace)
-        serving = ServingOracle(groups: plan.stores.count)
+        readings = (random.fork(), random.fork())
+        serving = ServingOracle(groups: plan.stores.count, trustsClocks: !plan.wildClocks)
+        positions = PositionOracle(groups: plan.stores.count)
         recovery = RecoveryOracle(processes: roles.count)
         prefixes = CommittedPrefixOracle(processes: roles.count, groups: plan.stores.count)
         work = WorkOracle(

@@ -36,6 +36,7 @@ extension FaultKind {
         case .bitRot: "bits on a disk change"
         case .sectorLoss: "sectors of a disk cannot be read"
         case .misdirectedWrites: "writes go to another place of the disk"
+        case .clockStep: "a clock jumps ahead"
         }
     }
 }

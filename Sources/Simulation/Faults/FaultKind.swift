@@ -11,6 +11,8 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case diskStall, slowDisk, diskFull, syncFailure, appendFailure, diskLoss
     // Damage to what a disk holds.
     case bitRot, sectorLoss, misdirectedWrites
+    // Clocks that no drift bound holds for.
+    case clockStep
 
     public var name: String { "\(self)" }
 
@@ -22,6 +24,9 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     /// It takes away what a disk held, for good: more than a design without repair can make up for.
     public var isDamage: Bool { self == .bitRot || self == .sectorLoss || self == .misdirectedWrites }
 
+    /// It makes clocks do what no lease survives: only for runs in which nothing trusts them.
+    public var breaksClocks: Bool { self == .clockStep }
+
     /// It ends lives; whoever drives the world starts the processes again when it ends.
     public var isCrash: Bool {
         switch self {
@@ -29,7 +34,7 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
         case .shutdown, .rollingRestart, .pause, .pauseMidBatch, .slowProcess, .clockRate, .isolation, .partition, .oneWayCut,
             .partialCut, .clientCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
             .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .nodeDeletion, .bitRot,
-            .sectorLoss, .misdirectedWrites, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
+            .sectorLoss, .misdirectedWrites, .clockStep, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
             false
         }
     }

@@ -46,7 +46,7 @@ public struct FaultMix: Hashable, Sendable {
         let roughness = UInt64(1 + random.below(4))
         let interval = Nanoseconds.milliseconds([700, 1_500, 3_000, 6_000][random.below(4)])
         var shares: [Share] = []
-        for kind in FaultKind.allCases where random.chance(roughness, in: 6) {
+        for kind in FaultKind.allCases where !kind.breaksClocks && random.chance(roughness, in: 6) {
             shares.append(Share(kind: kind, interval: interval * Int64(1 + random.below(4))))
         }
         return FaultMix(shares: shares)

@@ -47,6 +47,9 @@ extension World {
             guard options.clockDrift > 0 else { return nil }
             let rate = Int64(random.below(Int(2 * options.clockDrift + 1))) - options.clockDrift
             return Fault(kind, processes: [anybody], amount: rate)
+        case .clockStep:
+            let longest = [Nanoseconds.milliseconds(500), .seconds(2), .seconds(20)][random.below(3)]
+            return Fault(kind, processes: [anybody], amount: random.length(.milliseconds(1)...longest).count)
         case .isolation:
             // From everybody but ZooKeeper; that is a fault of its own.
             return cut(kind, bothWays(anybody, (0..<processCount).filter { $0 != anybody }), &random)
@@ -169,6 +172,7 @@ extension World {
                 setReaction(process, Spread(least: .zero, usual: worst / 4, worst: worst, tailPer1024: 100))
             }
         case .clockRate: for process in processes { setClockRate(process, fault.amount) }
+        case .clockStep: for process in processes { stepClock(process, ahead: Nanoseconds(max(0, fault.amount))) }
         case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
             for path in known(fault.paths) { cutPath(from: path.from, to: path.to) }
         case .reset: for path in known(fault.paths) { resetConnection(from: path.from, to: path.to) }
@@ -217,7 +221,7 @@ extension World {
         let servers = fault.servers.filter { $0 < zooKeeperServers }
         switch fault.kind {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
-            .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss:
+            .clockStep, .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss:
             return
         // They end by themselves.
         case .pause, .pauseMidBatch, .diskStall: return

@@ -2,7 +2,8 @@ import Machine
 
 // Fault model. Each node reads its own monotonic clock. It starts anywhere, and runs fast or slow within the drift bound that
 // the leases assume; the rate changes now and then (temperature, NTP), the reading never steps, because the real one
-// (CLOCK_BOOTTIME) does not. A new life may find another start: instants of different lives mean nothing to each other.
+// (CLOCK_BOOTTIME) does not. For protocols that must not trust clocks, rates may go far beyond the bound, and readings jump ahead;
+// they never go back. A new life may find another start: instants of different lives mean nothing to each other.
 
 /// One node's monotonic clock, as a function of the world's time.
 public struct Clock: Hashable, Sendable {

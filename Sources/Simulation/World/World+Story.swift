@@ -44,7 +44,8 @@ extension World {
         var lanes = fault.processes
         switch fault.kind {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
-            .pause, .pauseMidBatch, .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss:
+            .pause, .pauseMidBatch, .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss,
+            .clockStep:
             return
         case .slowProcess: kind = .slow
         case .slowPath:

@@ -348,6 +348,16 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     /// A process's clock runs at another rate from now on, in parts per million faster than the world's.
     @inlinable public mutating func setClockRate(_ process: Int, _ rate: Int64) {
         processes[process].clock.run(at: rate, from: now)
+        replanTimers(process)
+    }
+
+    /// A process's clock jumps ahead. (It never goes back: that is the machines' contract.)
+    @inlinable public mutating func stepClock(_ process: Int, ahead length: Nanoseconds) {
+        processes[process].clock.offset += length.count
+        replanTimers(process)
+    }
+
+    @inlinable mutating func replanTimers(_ process: Int) {
         // A timer is never early by the clock that it was set by.
         for slot in processes[process].timers.indices where processes[process].timers[slot].due < .never {
             let due = max(processes[process].clock.moment(of: processes[process].timers[slot].local), now)
