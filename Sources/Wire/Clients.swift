@@ -72,6 +72,16 @@ public struct GroupPosition: Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String { "\(group)@\(lineage):\(seq)" }
+
+    /// Reads what `description` writes; nil for anything else.
+    public init?(_ text: some StringProtocol) {
+        guard let colon = text.lastIndex(of: ":"), let at = text[..<colon].lastIndex(of: "@"),
+            let seq = UInt64(text[colon...].dropFirst()), seq <= UInt64(Int64.max)
+        else { return nil }
+        let lineage = text[at..<colon].dropFirst()
+        guard at > text.startIndex, !lineage.isEmpty else { return nil }
+        self.init(group: String(text[..<at]), lineage: Lineage(String(lineage)), seq: seq)
+    }
 }
 
 /// A client session of one group: the position of the log entry that opened it. No other ever has the same, whatever became of

@@ -85,8 +85,14 @@ public final class KVClient: Sendable {
     }
 
     /// Stores a value.
-    public func put(key: [UInt8], value: [UInt8], timeout: Nanoseconds) async throws(ClientError) {
-        guard case .done(.put, _) = try await answer(.put(key: key, value: value), timeout) else { throw Self.unfitting }
+    ///
+    /// - Returns: the position of the state that the write led to: a stale read at least there sees it.
+    @discardableResult
+    public func put(key: [UInt8], value: [UInt8], timeout: Nanoseconds) async throws(ClientError) -> GroupPosition {
+        guard case .done(.put, let position) = try await answer(.put(key: key, value: value), timeout) else {
+            throw Self.unfitting
+        }
+        return position
     }
 
     /// Reads the value of a key; nil where there is none. Blocks the calling thread.
@@ -99,6 +105,24 @@ public final class KVClient: Sendable {
     public func get(key: [UInt8], timeout: Nanoseconds) async throws(ClientError) -> [UInt8]? {
         guard case .done(.value(let value), _) = try await answer(.get(key: key), timeout) else { throw Self.unfitting }
         return value
+    }
+
+    /// Asks for anything about a key: for reads of other modes than the linearizable one, and for those who want to know the
+    /// position of the state that the answer was made from.
+    public func perform(
+        _ request: KeyRequest, timeout: Nanoseconds
+    ) async throws(ClientError) -> (result: KeyResult, position: GroupPosition) {
+        guard case .done(let result, let position) = try await answer(request, timeout) else { throw Self.unfitting }
+        return (result, position)
+    }
+
+    /// Reads the value of a key as the mode says; nil where there is none. The position is that of the state that was read.
+    public func get(
+        key: [UInt8], mode: ReadMode, timeout: Nanoseconds
+    ) async throws(ClientError) -> (value: [UInt8]?, position: GroupPosition) {
+        let (result, position) = try await perform(.get(key: key, mode: mode), timeout: timeout)
+        guard case .value(let value) = result else { throw Self.unfitting }
+        return (value, position)
     }
 
     /// Removes a key; false where it was not there. Blocks the calling thread.

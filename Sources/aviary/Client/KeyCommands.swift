@@ -12,6 +12,17 @@ struct KeyFormat: ParsableArguments {
     @Flag(help: "KEY, and VALUE unless it is -, are base64, for bytes that a command line cannot hold.")
     var base64 = false
 
+    @Flag(help: "Say which state the answer was made from, as group@history:number: on standard error, or in the JSON object.")
+    var position = false
+
+    /// As it appears in the JSON object.
+    func text(_ position: GroupPosition) -> String? { self.position ? position.description : nil }
+
+    /// On standard error, unless it goes into the JSON object.
+    func tell(_ position: GroupPosition) {
+        if self.position, !json { StandardStream.error.write("\(position)\n") }
+    }
+
     /// - Throws: `Failure` where `--base64` was given and the argument is not base64.
     func bytes(_ argument: String, _ meaning: String) throws(Failure) -> [UInt8] {
         guard base64 else { return Array(argument.utf8) }
@@ -36,10 +47,12 @@ struct PutCommand: AsyncParsableCommand {
         let key = try format.bytes(key, "key")
         let value = value == "-" ? try readStandardInput() : try format.bytes(value, "value")
         let client = try servers.client()
-        try await reporting(reads: false) { () async throws(ClientError) in
+        let position = try await reporting(reads: false) { () async throws(ClientError) in
             try await client.put(key: key, value: value, timeout: servers.timeout.length)
         }
-        StandardStream.output.write(format.json ? try JSONLine.encode(KeyResult(key: key, done: true)) : "OK\n")
+        format.tell(position)
+        let result = KeyResult(key: key, done: true, position: format.text(position))
+        StandardStream.output.write(format.json ? try JSONLine.encode(result) : "OK\n")
     }
 
     /// - Throws: `Failure` where it cannot be read, or is larger than any value may be.
@@ -51,26 +64,59 @@ struct PutCommand: AsyncParsableCommand {
     }
 }
 
+/// How fresh a value has to be, in words.
+enum Consistency: String, ExpressibleByArgument, CaseIterable {
+    case linearizable, confirmed, stale
+
+    /// - Throws: `Failure` where a position is given to a read that sees everything anyway.
+    func mode(atLeast position: GroupPosition?) throws(Failure) -> ReadMode {
+        guard position == nil || self == .stale else { throw Failure("--at-least is for --consistency stale") }
+        return switch self {
+        case .linearizable: .linearizable
+        case .confirmed: .confirmed
+        case .stale: .stale(atLeast: position)
+        }
+    }
+}
+
+extension GroupPosition: @retroactive ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}
+
 /// `aviary get`
 struct GetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get",
         abstract: "Print the value of a key; exit code 1 where there is none.",
-        discussion: "The value is printed as its bytes are, followed by a newline on a terminal only (or with --newline).")
+        discussion: """
+            The value is printed as its bytes are, followed by a newline on a terminal only (or with --newline).
+
+            A linearizable read (the usual one) and a confirmed one see everything that was acknowledged before; the first \
+            trusts that the nodes' clocks run at about the same rate, the second asks all in-sync stores instead. A stale one is \
+            answered by any store, with or without a primary, and may miss what is new; with --at-least it sees at least what \
+            the answer saw whose --position that is.
+            """)
 
     @Argument(help: "The key.") var key: String
     @Flag(help: "End the value with a newline in any case.") var newline = false
+    @Option(help: "How fresh the value has to be: linearizable, confirmed or stale.")
+    var consistency = Consistency.linearizable
+    @Option(help: ArgumentHelp("Of a stale read: see at least the state of that position.", valueName: "position"))
+    var atLeast: GroupPosition?
     @OptionGroup var format: KeyFormat
     @OptionGroup var servers: ServerChoice
 
     func run() async throws {
         let key = try format.bytes(key, "key")
         let client = try servers.client()
-        let value = try await reporting(reads: true) { () async throws(ClientError) in
-            try await client.get(key: key, timeout: servers.timeout.length)
+        let mode = try consistency.mode(atLeast: atLeast)
+        let (value, position) = try await reporting(reads: true) { () async throws(ClientError) in
+            try await client.get(key: key, mode: mode, timeout: servers.timeout.length)
         }
+        format.tell(position)
         if format.json {
-            StandardStream.output.write(try JSONLine.encode(KeyResult(key: key, found: value != nil, value: value)))
+            let result = KeyResult(key: key, found: value != nil, value: value, position: format.text(position))
+            StandardStream.output.write(try JSONLine.encode(result))
         } else if let value {
             StandardStream.output.write(value + (newline || StandardStream.output.isTerminal ? [10] : []))
         } else {
@@ -94,11 +140,14 @@ struct DeleteCommand: AsyncParsableCommand {
     func run() async throws {
         let key = try format.bytes(key, "key")
         let client = try servers.client()
-        let existed = try await reporting(reads: false) { () async throws(ClientError) in
-            try await client.delete(key: key, timeout: servers.timeout.length)
+        let (result, position) = try await reporting(reads: false) { () async throws(ClientError) in
+            try await client.perform(.delete(key: key), timeout: servers.timeout.length)
         }
+        let existed = result == .deleted(existed: true)
+        format.tell(position)
         if format.json {
-            StandardStream.output.write(try JSONLine.encode(KeyResult(key: key, existed: existed)))
+            let result = KeyResult(key: key, existed: existed, position: format.text(position))
+            StandardStream.output.write(try JSONLine.encode(result))
         } else if existed {
             StandardStream.output.write("OK\n")
         } else {

@@ -9,9 +9,11 @@ struct KeyResult: Encodable {
     var found: Bool?
     var existed: Bool?
     var value: [UInt8]?
+    /// Of the state that the answer was made from, where it was asked for.
+    var position: String?
 
     private enum Field: String, CodingKey {
-        case key, keyBase64, done, found, existed, value, valueBase64
+        case key, keyBase64, done, found, existed, value, valueBase64, position
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -21,6 +23,7 @@ struct KeyResult: Encodable {
         try fields.encodeIfPresent(found, forKey: .found)
         try fields.encodeIfPresent(existed, forKey: .existed)
         if let value { try encode(value, .value, .valueBase64, into: &fields) }
+        try fields.encodeIfPresent(position, forKey: .position)
     }
 
     private func encode(
