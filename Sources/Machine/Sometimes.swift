@@ -153,6 +153,27 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     /// A shutdown came while the store was being opened.
     case shutdownDuringOpening
 
+    // Client sessions.
+
+    /// A repeat was answered with the result that was remembered.
+    case resultRemembered
+    /// A repeat was answered with what an earlier primary had done.
+    case resultRememberedAcrossTerms
+    /// A repeat waited for the entry that was under way.
+    case repeatWaitedForEntry
+    /// A repeat came when its client had said that it waits for it no more.
+    case resultForgotten
+    /// A mutation was refused because its session is not known (any more).
+    case sessionUnknown
+    /// A session was closed because nothing was heard of it.
+    case sessionExpired
+    /// A session was closed to make room for another.
+    case sessionEvicted
+    /// A session could not be opened: there are as many as allowed, and all in use.
+    case sessionsAtBound
+    /// A mutation was refused: its client waits for as many as allowed.
+    case resultsAtBound
+
     // The ring.
 
     /// A primary sealed the ring before its first write.
@@ -184,6 +205,10 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case readKeptAfterBrokenLink
     /// The link broke under a mutation, which may have happened.
     case mutationCutOff
+    /// A mutation that may have happened was sent again, for its group to execute it once.
+    case mutationSentAgain
+    /// A mutation that may have happened was sent again, and its session was gone.
+    case repeatFoundNoSession
     /// No answer to a mutation came in time.
     case mutationTimedOut
     /// No answer to a read came in time.

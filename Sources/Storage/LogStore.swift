@@ -122,6 +122,9 @@ public struct LogStore: Sendable {
         contents.sessions.recollection(of: identity)
     }
 
+    /// How many client sessions are open in the committed state.
+    public var sessionCount: Int { contents.sessions.count }
+
     /// What the committed state remembers of client sessions: for those who walk it, or compare replicas.
     public var sessions: SessionTable { contents.sessions }
 

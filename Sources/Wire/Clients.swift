@@ -200,6 +200,12 @@ public struct Limits: Hashable, Sendable {
         if key.count > keyBytes {
             return ClientError(.invalidArgument, "the key has \(key.count) bytes; the limit is \(keyBytes)")
         }
+        if let identity = request.identity, identity.sequence == 0 || identity.lowestOpen > identity.sequence {
+            return ClientError(
+                .invalidArgument,
+                "mutation \(identity.sequence) of session \(identity.session) says that \(identity.lowestOpen) is the lowest still open; "
+                    + "they are counted from 1, and its own is open")
+        }
         if case .put(_, let value, _) = request, value.count > valueBytes {
             return ClientError(.invalidArgument, "the value has \(value.count) bytes; the limit is \(valueBytes)")
         }

@@ -69,16 +69,28 @@ extension DataNode {
             // (Stale ones were answered before.)
             case .linearizable, .stale: pending.add(read)
             }
-        case .put(let key, let value, _): append(.put(key: key, value: value), isDelete: false, origin: origin, into: &effects)
-        case .delete(let key, _): append(.delete(key: key), isDelete: true, origin: origin, into: &effects)
-        case .openSession: origin.fail(.failedPrecondition, "sessions are not served yet; nothing was done", into: &effects)
+        case .put(let key, let value, let identity?):
+            executeOnce(.put(key: key, value: value), .put, identity, origin: origin, now: now, into: &effects)
+        case .delete(let key, let identity?):
+            executeOnce(.delete(key: key), .delete, identity, origin: origin, now: now, into: &effects)
+        case .put(let key, let value, nil): append(.put(key: key, value: value), .put, origin: origin, into: &effects)
+        case .delete(let key, nil): append(.delete(key: key), .delete, origin: origin, into: &effects)
+        case .openSession: openSession(origin: origin, now: now, into: &effects)
         }
     }
 
-    private mutating func append(_ operation: Operation, isDelete: Bool, origin: Origin, into effects: inout Sink) {
+    /// Whether one more write, of so many bytes, may wait for its commit.
+    func hasRoom(_ bytes: Int) -> Bool {
+        pending.callers < options.pendingWrites && pending.writeBytes + bytes <= options.pendingWriteBytes
+    }
+
+    mutating func append(
+        _ operation: Operation, _ kind: PendingCalls.Write.Kind, identity: RequestIdentity? = nil, origin: Origin,
+        into effects: inout Sink
+    ) {
         guard let term = primary?.term else { return }
         let bytes = operation.payloadBytes
-        guard pending.writes.count < options.pendingWrites, pending.writeBytes + bytes <= options.pendingWriteBytes else {
+        guard hasRoom(bytes) else {
             effects.reached(.writesAtBound)
             return origin.fail(
                 .resourceExhausted,
@@ -88,8 +100,10 @@ extension DataNode {
             )
         }
         let position = Position(term: term, seq: store.last.seq + 1)
-        store.append(Entry(position: position, operation: operation))
-        pending.add(PendingCalls.Write(seq: position.seq, isDelete: isDelete, bytes: bytes, origin: origin))
+        store.append(Entry(position: position, operation: operation, identity: identity))
+        pending.add(
+            PendingCalls.Write(
+                seq: position.seq, kind: kind, bytes: bytes, origin: origin, mutation: identity.map { .init($0) }))
     }
 
     /// Has the ring proved for requests that wait for it, and takes up those that need wait no more.

@@ -79,6 +79,7 @@ extension DataNode {
         endedTerm = max(endedTerm, primary.term)
         configPort = primary.port
         self.primary = nil
+        keeper = nil
         effects.append(.cancelTimer(Timer.heartbeat))
         effects.append(.setTimer(Timer.resignation, at: now + options.replication.replicationTimeout))
         pending.failAll("group \(group): the primary of term \(endedTerm) stepped down", into: &effects)

@@ -103,6 +103,8 @@ public struct DataNode: Node {
     var pending = PendingCalls()
     /// Stale reads that wait for their position.
     var stale = StaleReads()
+    /// There while this life is a primary in office, as soon as it has to do with sessions.
+    var keeper: SessionKeeper?
 
     public init(group: String, address: Address, options: DataOptions = .init(), random: SeededRandom) {
         self.group = group
@@ -160,6 +162,7 @@ public struct DataNode: Node {
             primary?.heartbeat()
             if session.isConnected { primary?.reconnected(into: &effects) }
             gate.tick()
+            expireSessions(now: now, into: &effects)
             pending.failReads(before: now - options.readPatience, group: group, into: &effects)
             gate.failAll(
                 before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
@@ -183,6 +186,7 @@ public struct DataNode: Node {
             for entry in applied {
                 pending.committed(entry.seq, existed: entry.existed, at: position(entry.seq), into: &effects)
             }
+            keeper?.committed(through: store.commit)
             if let wakeUp = primary?.wakeUp(promise: promise) { effects.append(.setTimer(Timer.promise, at: wakeUp)) }
             proveRing(now: now, into: &effects)
             if !pending.reads.isEmpty, primary?.leaseHolds(at: now) == true {
@@ -250,6 +254,9 @@ public struct DataNode: Node {
 
     /// The committed value of a key as far as this store knows; for tests and tools, not for clients.
     public func value(of key: [UInt8]) -> [UInt8]? { store.value(of: key) }
+
+    /// What the committed state remembers of client sessions; for tests and tools.
+    public var sessions: SessionTable { store.sessions }
 
     /// An entry of the log, if it is in memory; for tests and tools.
     public func entryInMemory(at seq: UInt64) -> Entry? { store.entryInMemory(at: seq) }

@@ -8,6 +8,7 @@ public struct DataOptions: Sendable {
     public var replication: ReplicationOptions
     public var storage: LogStore.Options
     public var limits: Limits
+    public var sessions: SessionOptions
     /// Writes that may wait for their commit; one more is answered with RESOURCE_EXHAUSTED.
     public var pendingWrites: Int
     /// Bytes of writes that may wait for their commit.
@@ -23,13 +24,14 @@ public struct DataOptions: Sendable {
 
     public init(
         replication: ReplicationOptions = .init(), storage: LogStore.Options = .init(), limits: Limits = .init(),
-        pendingWrites: Int = 20_000, pendingWriteBytes: Int = 64 << 20, pendingReads: Int = 20_000,
-        readPatience: Nanoseconds = .seconds(2), stalePatience: Nanoseconds = .milliseconds(300),
+        sessions: SessionOptions = .init(), pendingWrites: Int = 20_000, pendingWriteBytes: Int = 64 << 20,
+        pendingReads: Int = 20_000, readPatience: Nanoseconds = .seconds(2), stalePatience: Nanoseconds = .milliseconds(300),
         drainTime: Nanoseconds = .seconds(3)
     ) {
         self.replication = replication
         self.storage = storage
         self.limits = limits
+        self.sessions = sessions
         self.pendingWrites = pendingWrites
         self.pendingWriteBytes = pendingWriteBytes
         self.pendingReads = pendingReads

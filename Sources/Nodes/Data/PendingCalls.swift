@@ -23,10 +23,43 @@ enum Origin: Hashable, Sendable {
 /// arrival. Each is answered exactly once.
 struct PendingCalls: Sendable {
     struct Write: Hashable, Sendable {
+        enum Kind: Hashable, Sendable {
+            case put, delete
+            case open(SessionID)
+
+            func result(existed: Bool) -> KeyResult {
+                switch self {
+                case .put: .put
+                case .delete: .deleted(existed: existed)
+                case .open(let session): .opened(session)
+                }
+            }
+        }
+
         var seq: UInt64
-        var isDelete: Bool
+        var kind: Kind
         var bytes: Int
         var origin: Origin
+        /// Which mutation of a client session it is, if it is one: then all who wait for it are in `callersOf`.
+        var mutation: Mutation?
+
+        var isOpening: Bool {
+            switch kind {
+            case .put, .delete: false
+            case .open: true
+            }
+        }
+    }
+
+    /// What a repeat has in common with the mutation that it repeats.
+    struct Mutation: Hashable, Sendable {
+        var session: SessionID
+        var sequence: UInt64
+
+        init(_ identity: RequestIdentity) {
+            session = identity.session
+            sequence = identity.sequence
+        }
     }
 
     struct Read: Hashable, Sendable {
@@ -40,6 +73,15 @@ struct PendingCalls: Sendable {
     private(set) var reads: Deque<Read> = []
     /// Reads that wait for a round of the in-sync stores.
     var confirmed = ConfirmedReads()
+    /// Who waits for each mutation that has an identity, first come first.
+    private var callersOf = LookupTable<Mutation, [Origin]>()
+    /// Those of them that came after the first.
+    private var repeats = 0
+    /// Sessions that are being opened.
+    private(set) var openings = 0
+
+    /// How many wait for writes.
+    var callers: Int { writes.count + repeats }
 
     var isEmpty: Bool { writes.isEmpty && readCount == 0 }
     var readCount: Int { reads.count + confirmed.count }
@@ -47,6 +89,38 @@ struct PendingCalls: Sendable {
     mutating func add(_ write: Write) {
         writes.append(write)
         writeBytes += write.bytes
+        if write.isOpening { openings += 1 }
+        if let mutation = write.mutation { callersOf[mutation] = [write.origin] }
+    }
+
+    enum Joining: Hashable, Sendable {
+        /// The mutation is under way, and its answer goes to this caller, too.
+        case joined
+        case unknown
+        case atBound
+    }
+
+    /// One more caller for a mutation, if it is among those that wait here. Who waits already (a server says everything again
+    /// when a link broke) is not answered twice.
+    mutating func join(_ mutation: Mutation, _ origin: Origin, atMost bound: Int) -> Joining {
+        guard let waiting = callersOf[mutation] else { return .unknown }
+        if waiting.contains(origin) { return .joined }
+        guard callers < bound else { return .atBound }
+        callersOf[mutation]?.append(origin)
+        repeats += 1
+        return .joined
+    }
+
+    /// Takes the first write out, and tells who waits for it.
+    private mutating func removeFirst() -> (write: Write, callers: [Origin]) {
+        let write = writes.removeFirst()
+        writeBytes -= write.bytes
+        if write.isOpening { openings -= 1 }
+        guard let mutation = write.mutation, let callers = callersOf.removeValue(forKey: mutation) else {
+            return (write, [write.origin])
+        }
+        repeats -= callers.count - 1
+        return (write, callers)
     }
 
     mutating func add(_ read: Read) { reads.append(read) }
@@ -56,9 +130,8 @@ struct PendingCalls: Sendable {
     mutating func committed(_ seq: UInt64, existed: Bool, at position: GroupPosition, into effects: inout Sink) {
         guard let write = writes.first, write.seq <= seq else { return }
         precondition(write.seq == seq, "writes are answered in the order of the log")
-        writes.removeFirst()
-        writeBytes -= write.bytes
-        write.origin.answer(.done(write.isDelete ? .deleted(existed: existed) : .put, at: position), into: &effects)
+        let reply = ClientReply.done(write.kind.result(existed: existed), at: position)
+        for caller in removeFirst().callers { caller.answer(reply, into: &effects) }
     }
 
     mutating func answerReads(
@@ -83,10 +156,11 @@ struct PendingCalls: Sendable {
     /// The primary is over: what was appended may still come to be, what was not did not happen.
     mutating func failAll(_ reason: String, into effects: inout Sink) {
         if !writes.isEmpty { effects.reached(.writesLeftUndecided) }
-        while let write = writes.popFirst() {
-            write.origin.fail(.aborted, "\(reason) before the write was committed; it may have happened", into: &effects)
+        while !writes.isEmpty {
+            for caller in removeFirst().callers {
+                caller.fail(.aborted, "\(reason) before the write was committed; it may have happened", into: &effects)
+            }
         }
-        writeBytes = 0
         while let read = reads.popFirst() { read.origin.fail(.unavailable, "\(reason); nothing was read", into: &effects) }
         confirmed.failAll(reason, into: &effects)
     }

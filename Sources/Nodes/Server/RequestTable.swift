@@ -5,7 +5,7 @@ import Wire
 /// twice.
 struct RequestTable: Sendable {
     enum State: Hashable, Sendable {
-        /// Certainly not happened: waits for a primary that takes it, and is tried again at `retryAt`.
+        /// Waits for a primary that takes it, and is tried again at `retryAt`.
         case parked(retryAt: Instant)
         /// Sent to this primary, no answer yet; waited for until then.
         case sent(to: Address, until: Instant)
@@ -19,6 +19,8 @@ struct RequestTable: Sendable {
         case noPrimary(ofGroup: String)
         case noLink(to: Address)
         case linkBroke(to: Address)
+        /// Another primary was elected before the one that was asked had answered.
+        case replaced(Address)
         /// The node that was asked said so.
         case answered(String)
         /// Of a stale read: no replica's link is up; or why the last replica did not answer.
@@ -32,7 +34,8 @@ struct RequestTable: Sendable {
             case .groupUnknown(let group): "group \(group) is not known to server \(server) yet; nothing was done"
             case .noPrimary(let group): "group \(group) has no primary yet; nothing was done"
             case .noLink(let peer): "there is no link to \(peer), the primary; nothing was done"
-            case .linkBroke(let peer): "the link to \(peer), the primary, broke; nothing was read"
+            case .linkBroke(let peer): "the link to \(peer), the primary, broke before it answered"
+            case .replaced(let peer): "\(peer), the primary, was replaced before it answered"
             case .answered(let message): message
             case .noReplica(let group): "there is no link to a replica of group \(group); nothing was read"
             case .refused(let error): error.message
@@ -42,7 +45,7 @@ struct RequestTable: Sendable {
         /// The code with which it is told in the end.
         var code: ClientError.Code {
             switch self {
-            case .none, .noRing, .groupUnknown, .noPrimary, .noLink, .linkBroke, .answered, .noReplica: .unavailable
+            case .none, .noRing, .groupUnknown, .noPrimary, .noLink, .linkBroke, .replaced, .answered, .noReplica: .unavailable
             case .refused(let error): error.code
             }
         }
@@ -61,6 +64,10 @@ struct RequestTable: Sendable {
         var delay = Delay.none
         /// Of a stale read: the replicas that were asked in this round and did not answer.
         var tried: [Address] = []
+        /// A mutation was sent and its answer is not known, so whatever becomes of later attempts, it may have happened.
+        var mayHaveHappened = false
+        /// Who said so of an attempt; if the same says it again, it will not say anything else.
+        var leftOpenBy: Address?
 
         init(call: CallID, request: KeyRequest, deadline: Instant) {
             self.call = call
@@ -68,6 +75,9 @@ struct RequestTable: Sendable {
             self.deadline = deadline
             state = .parked(retryAt: deadline)
         }
+
+        /// Whether it may be sent again though it may have happened: it changes nothing, or its group remembers it.
+        var mayBeRepeated: Bool { request.isRead || request.identity != nil }
 
         var isParked: Bool {
             switch state {

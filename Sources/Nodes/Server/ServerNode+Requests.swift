@@ -7,8 +7,10 @@ import Wire
 //
 // - A request that certainly did not happen (no primary to send it to, or no link to it; the node was not the primary, or not
 //   in office yet) waits a little, is tried again when a route changes, and every now and then; then UNAVAILABLE.
-// - A mutation that was sent and not answered may have happened: ABORTED when the link broke or another primary was elected,
-//   DEADLINE_EXCEEDED when its time ran out. It is never sent twice, and only on a link that is up.
+// - A mutation without an identity that was sent and not answered may have happened: ABORTED when the link broke or another
+//   primary was elected, DEADLINE_EXCEEDED when its time ran out. It is never sent twice, and only on a link that is up.
+// - A mutation with an identity is sent again until its time runs out: its group executes it once, and answers repeats with the
+//   result. If no attempt brings one, it may have happened, whatever the last attempt's answer says of that attempt.
 // - A read that was not answered is simply tried again.
 // - Stale reads go to any replica (`ServerNode+StaleReads`).
 
@@ -58,6 +60,7 @@ extension ServerNode {
                 return park(id, .noLink(to: address), at: now, into: &effects)
             }
             if entry.giveUp != nil { effects.reached(.parkedRequestSent) }
+            if entry.mayHaveHappened { effects.reached(.mutationSentAgain) }
             requests.update(id) { entry in
                 entry.state = .sent(to: address, until: entry.deadline)
                 entry.asked = address
@@ -84,7 +87,7 @@ extension ServerNode {
         }
     }
 
-    /// Keeps a request that certainly did not happen for another try.
+    /// Keeps a request for another try: one that certainly did not happen for a while, one that may be repeated to its end.
     mutating func park(_ id: UInt64, _ delay: RequestTable.Delay, at now: Instant, into effects: inout Sink) {
         let patience = options.routePatience
         let retryAt = now + options.routeRetry
@@ -92,7 +95,7 @@ extension ServerNode {
         var isTooLate = false
         requests.update(id) { entry in
             entry.delay = delay
-            let by = entry.giveUp ?? min(entry.deadline, now + patience)
+            let by = entry.mayHaveHappened ? entry.deadline : entry.giveUp ?? min(entry.deadline, now + patience)
             entry.giveUp = by
             entry.state = .parked(retryAt: retryAt)
             isTooLate = by <= now
@@ -112,12 +115,30 @@ extension ServerNode {
             if entry.request.isStaleRead { return replicaRefused(id, error, from: sender, at: now, into: &effects) }
             switch error.code {
             case .failedPrecondition, .unavailable: park(id, .answered(error.message), at: now, into: &effects)
-            case .invalidArgument, .deadlineExceeded, .notFound, .resourceExhausted, .aborted, .dataLoss:
-                answer(id, reply, into: &effects)
+            case .aborted, .deadlineExceeded:
+                guard !entry.request.isRead, entry.mayBeRepeated, entry.leftOpenBy != sender else {
+                    return answer(id, reply, into: &effects)
+                }
+                requests.update(id) { $0.leftOpenBy = sender }
+                repeatLater(id, .answered(error.message), at: now, into: &effects)
+            case .invalidArgument, .notFound, .resourceExhausted, .dataLoss:
+                if entry.mayHaveHappened, error.code == .notFound { effects.reached(.repeatFoundNoSession) }
+                fail(id, error, into: &effects)
             }
         case .done: answer(id, reply, into: &effects)
         case .status, .routes: break
         }
+    }
+
+    /// A mutation with an identity was sent, and its answer will not come: it is tried again.
+    private mutating func repeatLater(
+        _ id: UInt64, _ delay: RequestTable.Delay, at now: Instant, into effects: inout Sink
+    ) {
+        requests.update(id) { entry in
+            entry.mayHaveHappened = true
+            entry.asked = nil
+        }
+        park(id, delay, at: now, into: &effects)
     }
 
     /// What waits for this link goes on its way.
@@ -148,6 +169,8 @@ extension ServerNode {
                 effects.reached(.readKeptAfterBrokenLink)
                 requests.update(id) { $0.asked = nil }
                 park(id, .linkBroke(to: peer), at: now, into: &effects)
+            } else if entry.mayBeRepeated {
+                repeatLater(id, .linkBroke(to: peer), at: now, into: &effects)
             } else {
                 effects.reached(.mutationCutOff)
                 let message = "the link to \(peer), the primary, broke before it answered; it may have happened"
@@ -184,6 +207,10 @@ extension ServerNode {
     ) {
         guard let entry = requests[id] else { return }
         if entry.request.isRead { return send(id, at: now, into: &effects) }
+        if entry.mayBeRepeated {
+            repeatLater(id, .replaced(peer), at: now, into: &effects)
+            return send(id, at: now, into: &effects)
+        }
         let patience = options.overtakenPatience
         requests.update(id) { $0.state = .sent(to: peer, until: min(until, now + patience)) }
     }
@@ -245,7 +272,16 @@ extension ServerNode {
     }
 
     mutating func fail(_ id: UInt64, _ code: ClientError.Code, _ message: String, into effects: inout Sink) {
-        answer(id, .failed(ClientError(code, message)), into: &effects)
+        fail(id, ClientError(code, message), into: &effects)
+    }
+
+    /// The last attempt failed so. That it did nothing says nothing of an earlier one that was not answered.
+    private mutating func fail(_ id: UInt64, _ error: ClientError, into effects: inout Sink) {
+        guard requests[id]?.mayHaveHappened == true, !error.mayHaveHappened else {
+            return answer(id, .failed(error), into: &effects)
+        }
+        let message = "it may have happened by an earlier attempt; the last attempt failed: \(error.message)"
+        answer(id, .failed(ClientError(.aborted, message)), into: &effects)
     }
 
     mutating func answer(_ id: UInt64, _ reply: ClientReply, into effects: inout Sink) {
