@@ -1,6 +1,7 @@
 import Machine
 import Nodes
 import Simulation
+import Storage
 import Wire
 
 public typealias ClusterWorld = World<ClusterNode>
@@ -38,6 +39,11 @@ extension ClusterWorld {
 
     mutating func value(of key: [UInt8], at process: Int) -> [UInt8]? {
         ask(process) { node, _ in node.askData { $0.value(of: key) } ?? nil } ?? nil
+    }
+
+    /// What a store remembers of client sessions.
+    mutating func sessions(at process: Int) -> SessionTable? {
+        ask(process) { node, _ in node.askData { $0.sessions } } ?? nil
     }
 
     /// Entries of a log; ends at the first that is not in memory.

@@ -24,6 +24,8 @@ struct CommittedPrefixOracle: Sendable {
     private var mirrors: [Mirror]
     /// By group, from sequence number 1.
     private(set) var committed: [[EntryIdentity]]
+    /// What was committed since it was asked, and has to do with client sessions: of each group's history, not of each store's.
+    private var memories: [(position: Position, event: SessionEvent)] = []
     /// How many entries were compared with what another store, or another life, had committed.
     private(set) var compared = 0
 
@@ -74,6 +76,13 @@ struct CommittedPrefixOracle: Sendable {
         return commits(process, group, through: commit)
     }
 
+    /// Takes what was committed for the first time in its group, and has to do with client sessions.
+    mutating func takeMemories() -> [(position: Position, event: SessionEvent)] {
+        guard !memories.isEmpty else { return [] }
+        defer { memories.removeAll() }
+        return memories
+    }
+
     private mutating func commits(_ process: Int, _ group: Int, through commit: UInt64) -> Violation? {
         guard commit > mirrors[process].commit else { return nil }
         guard commit <= mirrors[process].last else {
@@ -84,6 +93,7 @@ struct CommittedPrefixOracle: Sendable {
         for entry in mirrors[process].uncommitted[..<count] {
             if seq == UInt64(committed[group].count) {
                 committed[group].append(entry)
+                if let event = entry.memory { memories.append((Position(term: entry.term, seq: seq + 1), event)) }
             } else if committed[group][Int(seq)] != entry {
                 let first = committed[group][Int(seq)]
                 return Violation(
@@ -109,6 +119,7 @@ extension ClusterRun {
     mutating func judgeLog(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
         if prefixes.isNews(process, life: life, isOpen: status.isOpen, last: status.last, commit: status.commit) {
             logChanged(of: process, group: group, life: life, status)
+            for (position, event) in prefixes.takeMemories() { judged(once.committed(event, at: position, group: group)) }
         }
     }
 

@@ -11,8 +11,8 @@ struct EntryIdentity: Hashable, Sendable {
     /// Digests of the key that it concerns, and of what it makes of it; nil where there is none.
     let key: UInt64?
     let value: UInt64?
-    /// A digest of what else there is to it: what it does to sessions, or the identity of a mutation; nil where there is nothing.
-    let rest: UInt64?
+    /// What it has to do with client sessions.
+    let memory: SessionEvent?
 
     /// A multiple of 3, so that it is a whole number of base64 groups.
     private static let prefixBytes = 48
@@ -23,41 +23,26 @@ struct EntryIdentity: Hashable, Sendable {
         case .put(let key, let value):
             self.key = EntryIdentity.digest(of: key)
             self.value = EntryIdentity.digest(of: value)
-            rest = entry.identity.map { EntryIdentity.digest(of: EntryIdentity.text($0)) }
         case .delete(let key):
             self.key = EntryIdentity.digest(of: key)
             value = nil
-            rest = entry.identity.map { EntryIdentity.digest(of: EntryIdentity.text($0)) }
-        case .beginTerm: (key, value, rest) = (nil, nil, nil)
-        case .openSession: (key, value, rest) = (nil, nil, EntryIdentity.digest(of: "%session"))
-        case .closeSession(let session): (key, value, rest) = (nil, nil, EntryIdentity.digest(of: session.description))
+        case .beginTerm, .openSession, .closeSession: (key, value) = (nil, nil)
         }
-    }
-
-    /// As a log's closing line says it.
-    private static func text(_ identity: RequestIdentity) -> String {
-        "\(identity.session) \(identity.sequence) \(identity.lowestOpen)"
+        memory = SessionEvent(entry)
     }
 
     /// The entry of a record in a log file: two lines of base64, of which the second is `-` for a delete; or what one line says.
     init(_ record: LogImage.Record) {
         term = record.term
         if record.isOneLine {
-            (key, value) = (nil, nil)
-            rest = record.content.isEmpty ? nil : EntryIdentity.digest(of: String(decoding: record.content, as: UTF8.self))
+            (key, value, memory) = (nil, nil, SessionEvent(record))
             return
         }
         let end = record.content.firstIndex(of: UInt8(ascii: "\n")) ?? record.content.endIndex
         key = EntryIdentity.digest(ofBase64: record.content[..<end])
         let line = record.content[end...].dropFirst()
         value = line.elementsEqual("-".utf8) ? nil : EntryIdentity.digest(ofBase64: line)
-        rest = record.identity.isEmpty ? nil : EntryIdentity.digest(of: String(decoding: record.identity, as: UTF8.self))
-    }
-
-    private static func digest(of text: String) -> UInt64 {
-        var hash = TraceHash()
-        hash.fold(text)
-        return hash.value
+        memory = SessionEvent(record)
     }
 
     static func digest(of bytes: [UInt8]) -> UInt64 { digest(bytes.prefix(prefixBytes), count: bytes.count) }

@@ -35,6 +35,8 @@ struct WorkOracle: Sendable {
         /// Of each group.
         var stores: [Int]
         var clients: Int
+        /// How many calls each of them has open at once.
+        var callsPerClient = 1
         /// How soon a client may give up and call again.
         var shortestPatience: Nanoseconds
         /// Appends that may be under way to one store.
@@ -95,7 +97,7 @@ struct WorkOracle: Sendable {
     func queues(_ load: WorldLoad) -> Violation? {
         let figures = [
             ("inbox", load.longestInbox, longestQueue(from: shape.servers)), ("link", load.longestLink, longestQueue(from: 1)),
-            ("list of open calls", load.mostOpenCalls, 2 * shape.clients),
+            ("list of open calls", load.mostOpenCalls, 2 * shape.clients * shape.callsPerClient),
         ]
         for (what, length, bound) in figures where length > bound {
             return Violation("queues are bounded", "one \(what) held \(length), and at most \(bound) can be explained")
@@ -113,7 +115,7 @@ struct WorkOracle: Sendable {
         let others = shape.stores.reduce(0) { $0 + $1 - 1 }
         let largest = shape.stores.max() ?? 0
         // Those that were under way at the beginning count, too.
-        let operations = Int(now.load.calls - start.load.calls) + shape.clients
+        let operations = Int(now.load.calls - start.load.calls) + shape.clients * shape.callsPerClient
         let messages =
             2 * (perSecond(20 * others + 40 * shape.servers * stores) + operations * (40 + 4 * (largest - 1))) + start.underWay
         let coordination = 2 * (perSecond(10 * processes) + 10 * processes + 2 * operations)
@@ -128,7 +130,7 @@ struct WorkOracle: Sendable {
     /// What can wait for one receiver that is silent.
     private func longestQueue(from servers: Int) -> Int {
         let silence = Nanoseconds.seconds(15)
-        let calls = shape.clients * Int(silence.count / max(1, shape.shortestPatience.count))
+        let calls = shape.clients * shape.callsPerClient * Int(silence.count / max(1, shape.shortestPatience.count))
         return 2 * (15 * (20 * servers + 10) + shape.windowAppends + 2 * calls)
     }
 }

@@ -100,6 +100,7 @@ extension ClusterPlan {
         Setting("operations", \.operations),
         Setting("patience", \.patience),
         Setting("direct-percent", \.directPercent),
+        Setting("session-percent", \.sessionPercent),
         Setting("clock-drift", \.world.clockDrift),
         Setting("random-batches", \.world.batchesAreRandom),
         Setting("reaction", \.world.reaction),
@@ -122,6 +123,10 @@ extension ClusterPlan {
         Setting("pending-requests", \.server.pendingRequests),
         Setting("data-drain-time", \.data.drainTime),
         Setting("server-drain-time", \.server.drainTime),
+        Setting("session-idle-time", \.data.sessions.idleTime),
+        Setting("session-eviction-time", \.data.sessions.evictionTime),
+        Setting("most-sessions", \.data.sessions.mostSessions),
+        Setting("most-results", \.data.sessions.mostResults),
     ]
 
     /// Options that a shrinker may set to their plain values without a change of the cast.
@@ -129,14 +134,13 @@ extension ClusterPlan {
         "clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity", "zookeeper-servers",
         "zookeeper-tick", "zookeeper-timeout", "zookeeper-lag", "page-bytes", "sync-time", "window-bytes", "append-bytes",
         "join-distance", "chunk-bytes", "cached-bytes", "pending-writes", "pending-reads", "pending-requests",
-        "data-drain-time", "server-drain-time",
+        "data-drain-time", "server-drain-time", "session-idle-time", "session-eviction-time", "most-sessions", "most-results",
     ]
 
     /// Options of the load, which a schedule leaves to chance after the faults only.
     static let loadSettings = [
         "keys-per-client", "shared-keys", "shared-percent", "read-percent", "delete-percent", "stale-percent",
-        "confirmed-percent", "padding", "operations",
-        "patience", "direct-percent",
+        "confirmed-percent", "padding", "operations", "patience", "direct-percent", "session-percent",
     ]
 
     /// The plain world: nothing late, nothing odd.

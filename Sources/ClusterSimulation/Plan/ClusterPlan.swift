@@ -61,6 +61,8 @@ public struct ClusterPlan: Sendable {
     public var patience = Nanoseconds.seconds(5)
     /// In which percentage of calls a client calls a data node directly.
     public var directPercent: UInt64 = 20
+    /// Which percentage of mutations are those of a client session: their clients repeat them until they know what became of them.
+    public var sessionPercent: UInt64 = 0
 
     // The world and the nodes.
     public var world = usualWorld
@@ -119,6 +121,8 @@ public struct ClusterPlan: Sendable {
         sharedKeys = 4
         sharedPercent = 30
         mix = FaultMix.draw(&random)
+        sessionPercent = 80
+        data.sessions.idleTime = .seconds(3)
     }
 
     private init(small random: inout SeededRandom) {
@@ -130,6 +134,8 @@ public struct ClusterPlan: Sendable {
         sharedKeys = 2
         sharedPercent = 50
         mix = FaultMix.draw(&random)
+        sessionPercent = 80
+        data.sessions.idleTime = .seconds(1)
         world.zooKeeper.tick = .milliseconds(500)
         world.zooKeeper.requestedTimeout = .milliseconds(1_000)
     }
@@ -198,5 +204,11 @@ public struct ClusterPlan: Sendable {
             data.drainTime = .milliseconds(50)
             server.drainTime = .milliseconds(50)
         }
+        sessionPercent = pick([0, 60, 90, 100])
+        data.sessions.idleTime = pick([.milliseconds(400), .seconds(3), .seconds(300)])
+        data.sessions.evictionTime = pick([.milliseconds(50), .seconds(1)])
+        // Every client has one session in each group, and those that it has forgotten go when they are idle.
+        data.sessions.mostSessions = pick([clients, 10_000])
+        data.sessions.mostResults = pick([2, 8, 1_024])
     }
 }

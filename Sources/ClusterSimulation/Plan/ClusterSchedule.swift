@@ -32,6 +32,14 @@ public struct ClusterSchedule: Hashable, Sendable {
             /// Stale, and at least what its client has seen of the key's group.
             case seen
         }
+        /// Whether a put or delete is one of a client session, and repeated until its client knows what became of it.
+        public var isOnce = false
+        /// How long after its answer it is repeated all the same.
+        public var again: Nanoseconds?
+        /// Whether the client says that it waits for its answer until that repeat is answered, too, or for ever where none came.
+        public var isKept = false
+        /// Whether the client has forgotten its sessions before, as one that was started anew.
+        public var isFresh = false
     }
 
     public struct Start: Hashable, Sendable {
@@ -106,6 +114,10 @@ extension ClusterSchedule: CustomStringConvertible {
             words.append("to=\(operation.process) within=\(operation.patience.seconds)")
             if operation.tellsPatience { words.append("told") }
             if operation.reading != .linearizable { words.append("reading=\(operation.reading)") }
+            if operation.isOnce { words.append("once") }
+            if let again = operation.again { words.append("again=\(again.seconds)") }
+            if operation.isKept { words.append("kept") }
+            if operation.isFresh { words.append("fresh") }
             if operation.padding > 0 { words.append("padding=\(operation.padding)") }
             lines.append(words.joined(separator: " "))
         }
@@ -191,6 +203,12 @@ extension ClusterSchedule.Operation {
             let parts = word.split(separator: "=", maxSplits: 1)
             switch (parts[0], parts.count) {
             case ("told", 1): tellsPatience = true
+            case ("once", 1): isOnce = true
+            case ("kept", 1): isKept = true
+            case ("fresh", 1): isFresh = true
+            case ("again", 2):
+                guard let delay = Nanoseconds(seconds: parts[1]), delay >= .zero else { return nil }
+                again = delay
             case ("to", 2):
                 guard let number = Int(parts[1]), number >= 0 else { return nil }
                 process = number

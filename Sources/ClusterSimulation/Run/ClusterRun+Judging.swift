@@ -2,6 +2,7 @@ import Coordination
 import Machine
 import Nodes
 import Simulation
+import Storage
 import Wire
 
 extension ClusterRun {
@@ -151,6 +152,12 @@ extension ClusterRun {
                 guard let status = world.dataStatus(process), status.commit == log.records.last?.seq ?? 0 else {
                     return "\(world.address(of: process)) has not committed its whole log"
                 }
+            }
+            var memories: [SessionTable] = []
+            for process in members { if let memory = world.sessions(at: process) { memories.append(memory) } }
+            if let other = memories.firstIndex(where: { $0 != memories[0] }) {
+                return
+                    "\(world.address(of: members[0])) remembers other results of client sessions than \(world.address(of: members[other]))"
             }
             for key in keys {
                 var states: [[UInt8]?] = []

@@ -33,6 +33,11 @@ struct WorkloadClient: Sendable {
         var began: Instant
         /// For the story.
         var text: String
+        /// Of a mutation of a client session.
+        var once: OnceMutation?
+
+        /// Under which its history knows it: the first call that could have an effect.
+        var recorded: CallID { once?.first ?? call }
     }
 
     let number: Int
@@ -54,6 +59,15 @@ struct WorkloadClient: Sendable {
     var seen = LookupTable<String, GroupPosition>()
     /// Operations in a row that succeeded, since the healing.
     var successes = 0
+    /// Its sessions, by the names of their groups, and which keys it knows to belong to which group.
+    var sessions = SortedMap<String, ClientSession>()
+    var groupOfKey = LookupTable<Int, String>()
+    /// Mutations that are or were repeated after their answers.
+    var answered: [AnsweredMutation] = []
+    /// One of them is under way.
+    var isRepeating = false
+
+    mutating func forgetSessions() { sessions.removeAll() }
 }
 
 /// How the operations of clients ended.
@@ -162,6 +176,7 @@ extension ClusterRun {
         }
         if isHurried, random.chance(1, in: 64) { kind = .wrong }
         let reading = kind == .get ? drawReading() : .linearizable
+        let once = drawOnce(kind, &random)
         let stores = (plan.servers..<roles.count).filter { isPresent($0) }
         let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !stores.isEmpty
         let process = isDirect ? stores[random.below(stores.count)] : anyServer(&random)
@@ -169,7 +184,8 @@ extension ClusterRun {
             at: world.now - .zero, client: client, kind: kind, key: key,
             padding: kind == .put ? random.below(plan.padding + 1) : kind == .wrong ? random.below(4) : 0, process: process,
             patience: isHurried ? random.length(plan.patience / 4...plan.patience) : .seconds(8),
-            tellsPatience: random.chance(1, in: 2), reading: reading)
+            tellsPatience: random.chance(1, in: 2), reading: reading, isOnce: once.isOnce, again: once.again,
+            isKept: once.isKept, isFresh: once.isFresh)
     }
 
     private mutating func drawReading() -> ClusterSchedule.Operation.Reading {
@@ -253,6 +269,9 @@ extension ClusterRun {
             asked = .put(version: version)
             request = .put(key: name, value: ReadState.value(key: operation.key, version: version, padding: operation.padding))
         }
+        if operation.isOnce, operation.kind == .put || operation.kind == .delete {
+            return beginOnce(operation, key: key, kind, request)
+        }
         let process = operation.process < roles.count ? operation.process : 0
         let told = operation.tellsPatience ? operation.patience : nil
         let call = world.call(.key(request, patience: told), from: operation.client, to: process)
@@ -278,26 +297,31 @@ extension ClusterRun {
 
     mutating func giveUp(_ client: Int, _ call: CallID) {
         guard let operation = clients[client].current, operation.call == call else { return }
+        if let once = operation.once, once.waitsForNextAttempt { return }
         world.abandon(call)
         clientOfCall.removeValue(forKey: call)
+        if operation.once != nil { return attemptFailed(client, mayHaveHappened: true) }
         unknown(client, operation)
     }
 
     mutating func answered(_ client: Int, _ call: CallID, _ outcome: CallOutcome<ClientReply>) {
         guard let operation = clients[client].current, operation.call == call else { return }
+        if operation.once != nil { return answeredOnce(client, operation, outcome) }
         switch outcome {
         case .refused: refused(client, operation, "connection refused")
         case .broken: unknown(client, operation)
         case .reply(.failed(let error)):
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
             if error.mayHaveHappened { unknown(client, operation) } else { refused(client, operation, error.message) }
-        case .reply(.done(let result, let position)): succeeded(client, operation, result, at: position)
+        case .reply(.done(let result, let position)):
+            clients[client].groupOfKey[operation.key] = position.group
+            succeeded(client, operation, result, at: position)
         case .reply(.status), .reply(.routes):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with a description of the cluster"))
         }
     }
 
-    private mutating func succeeded(
+    mutating func succeeded(
         _ client: Int, _ operation: WorkloadClient.Operation, _ reply: KeyResult, at position: GroupPosition
     ) {
         operations.succeeded += 1
@@ -312,14 +336,14 @@ extension ClusterRun {
         let key = operation.key
         switch (operation.kind, reply) {
         case (.put(let version), .put):
-            history.returned(operation.call, .put, at: world.now)
+            history.returned(operation.recorded, .put, at: world.now)
             if !keys[key].isShared { judged(keys[key].history.acknowledged(version, existed: nil)) }
         case (.delete(let version), .deleted(let existed)):
-            history.returned(operation.call, .deleted(existed: existed), at: world.now)
+            history.returned(operation.recorded, .deleted(existed: existed), at: world.now)
             if !keys[key].isShared { judged(keys[key].history.acknowledged(version, existed: existed)) }
         case (.get(let since), .value(let value)):
             let state = ReadState(value, key: keys[key].name)
-            history.returned(operation.call, .value(state), at: world.now)
+            history.returned(operation.recorded, .value(state), at: world.now)
             if !keys[key].isShared {
                 let reader = "client \(client) (call \(operation.call.number))"
                 judged(keys[key].history.read(state, since: since, by: reader))
@@ -336,10 +360,10 @@ extension ClusterRun {
         }
     }
 
-    private mutating func refused(_ client: Int, _ operation: WorkloadClient.Operation, _ reason: String) {
+    mutating func refused(_ client: Int, _ operation: WorkloadClient.Operation, _ reason: String) {
         operations.refused += 1
         clients[client].successes = 0
-        if operation.kind != .wrong { history.refused(operation.call) }
+        if operation.kind != .wrong { history.refused(operation.recorded) }
         tellBar(client, operation, .notDone)
         switch operation.kind {
         case .put(let version), .delete(let version):
@@ -351,10 +375,10 @@ extension ClusterRun {
         ended(client, pausing: .milliseconds(200))
     }
 
-    private mutating func unknown(_ client: Int, _ operation: WorkloadClient.Operation) {
+    mutating func unknown(_ client: Int, _ operation: WorkloadClient.Operation) {
         operations.unknown += 1
         clients[client].successes = 0
-        if operation.kind != .wrong { history.unknown(operation.call) }
+        if operation.kind != .wrong { history.unknown(operation.recorded) }
         tellBar(client, operation, .unknown)
         switch operation.kind {
         case .put(let version), .delete(let version):

@@ -36,6 +36,11 @@ public struct ClusterRun: Sendable {
         indirect case endFault(Fault)
         case act(client: Int, round: Int)
         case giveUp(client: Int, CallID)
+        /// The next attempt at a mutation that may have happened.
+        case attempt(client: Int, after: CallID)
+        /// A repeat of a mutation that was answered.
+        case repeatAnswered(client: Int, Int)
+        case giveUpRepeat(CallID)
         case heal
         case look
     }
@@ -55,6 +60,8 @@ public struct ClusterRun: Sendable {
 
     var clients: [WorkloadClient] = []
     var clientOfCall = LookupTable<CallID, Int>()
+    /// Calls that repeat what was answered.
+    var repeatOfCall = LookupTable<CallID, AnsweredMutation.Place>()
     var keys: [WorkloadKey] = []
     var keyNamed = LookupTable<String, Int>()
     /// What all clients saw.
@@ -75,6 +82,7 @@ public struct ClusterRun: Sendable {
     var prefixes: CommittedPrefixOracle
     var work: WorkOracle
     var positions: PositionOracle
+    var once = AtMostOnceOracle()
 
     /// What the story says that each process is.
     var shownRoles: [String] = []
@@ -132,7 +140,8 @@ public struct ClusterRun: Sendable {
         prefixes = CommittedPrefixOracle(processes: roles.count, groups: plan.stores.count)
         work = WorkOracle(
             WorkOracle.Shape(
-                servers: plan.servers, stores: plan.stores, clients: plan.clients, shortestPatience: plan.patience / 4,
+                servers: plan.servers, stores: plan.stores, clients: plan.clients,
+                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, shortestPatience: plan.patience / 4,
                 windowAppends: plan.data.replication.windowAppends))
         budget = FaultBudget(groups: plan.stores.count)
         clients = (0..<plan.clients).map { WorkloadClient(number: $0) }
@@ -212,7 +221,11 @@ public struct ClusterRun: Sendable {
             world.spring(fault)
             plan(.endFault(fault), after: fault.lasts)
         case .answered(let call, let outcome):
-            if let client = clientOfCall.removeValue(forKey: call) { answered(client, call, outcome) }
+            if let client = clientOfCall.removeValue(forKey: call) {
+                answered(client, call, outcome)
+            } else if let place = repeatOfCall.removeValue(forKey: call) {
+                repeatAnswered(place, outcome)
+            }
         case .alarm(let number):
             if let action = actions.take(number) { act(action) }
         }
@@ -226,6 +239,9 @@ public struct ClusterRun: Sendable {
         case .endFault(let fault): if phase == .faults { end(fault) }
         case .act(let client, let round): if clients[client].round == round { beginOperation(client) }
         case .giveUp(let client, let call): giveUp(client, call)
+        case .attempt(let client, let call): attemptAgain(client, after: call)
+        case .repeatAnswered(let client, let index): sendRepeat(client, index)
+        case .giveUpRepeat(let call): giveUpRepeat(call)
         case .heal: heal()
         case .look: look()
         }
@@ -335,6 +351,7 @@ public struct ClusterRun: Sendable {
         for client in clients.indices {
             clients[client].keys = []
             clients[client].keysMade = 0
+            clients[client].forgetSessions()
         }
         plan(.look, after: .milliseconds(100))
         tellPhase("recovery")
