@@ -17,14 +17,32 @@ public struct GroupConfig: Hashable, Sendable {
     public var term: UInt64
     /// The life that serves this term.
     public var primary: MemberID?
+    /// Where the primary of the term before handed over: that office, which ended before this configuration was written. Promises
+    /// given to it bind nobody any more.
+    public var released: Office?
     /// Stores that have, durably, every entry that was ever committed, each in the life in which that was so. Never empty.
     public var inSync: [MemberID]
 
-    public init(lineage: Lineage, term: UInt64, primary: MemberID?, inSync: [MemberID]) {
+    /// One life's time as primary.
+    public struct Office: Hashable, Sendable, CustomStringConvertible {
+        /// The life's number.
+        public var number: UInt64
+        public var term: UInt64
+
+        public init(number: UInt64, term: UInt64) {
+            self.number = number
+            self.term = term
+        }
+
+        public var description: String { "\(number):\(term)" }
+    }
+
+    public init(lineage: Lineage, term: UInt64, primary: MemberID?, inSync: [MemberID], released: Office? = nil) {
         self.lineage = lineage
         self.term = term
         self.primary = primary
         self.inSync = inSync
+        self.released = released
     }
 
     public init?(_ bytes: [UInt8]) {
@@ -47,7 +65,13 @@ public struct GroupConfig: Hashable, Sendable {
             if let primary, !inSync.contains(primary) { return nil }
             let term = try text.number("term")
             guard term <= Self.highestTerm else { return nil }
-            self.init(lineage: Lineage(try text.name("lineage")), term: term, primary: primary, inSync: inSync)
+            var released: Office?
+            if let value = try text.optional("released") {
+                released = Office(value)
+                if released == nil { return nil }
+            }
+            self.init(
+                lineage: Lineage(try text.name("lineage")), term: term, primary: primary, inSync: inSync, released: released)
         } catch {
             return nil
         }
@@ -56,9 +80,20 @@ public struct GroupConfig: Hashable, Sendable {
     public var bytes: [UInt8] {
         RecordText.bytes(
             ["lineage=\(lineage)", "term=\(term)", "primary=\(primary?.description ?? "")"] + inSync.map { "insync=\($0)" }
+                + (released.map { ["released=\($0)"] } ?? [])
         )
     }
 
     /// The content of `/data/[group]/primary` that belongs to this configuration.
     public var primaryBytes: [UInt8] { Array((primary.map { String($0.number) } ?? "").utf8) }
+}
+
+extension GroupConfig.Office {
+    /// Reads `number:term`.
+    init?(_ text: RecordText.Value) {
+        guard let colon = text.firstIndex(of: UInt8(ascii: ":")), let number = UInt64(decimal: text[..<colon]), number > 0,
+            let term = UInt64(decimal: text[(colon + 1)...]), term > 0
+        else { return nil }
+        self.init(number: number, term: term)
+    }
 }

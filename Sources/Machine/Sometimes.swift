@@ -56,6 +56,16 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
 
     /// A new primary was level, and had to wait for the end of its own promises.
     case promiseWaitedOut
+    /// A primary handed over to a standby.
+    case handedOver
+    /// A primary that was handing over did not, and went on.
+    case handoverAbandoned
+    /// A new primary served while its promise to the one that handed over to it was running.
+    case releasedPromiseSkipped
+    /// A request came while a primary was handing over.
+    case refusedWhileHandingOver
+    /// A primary that was asked to end handed over first.
+    case handedOverAtShutdown
     /// A new primary's first entry committed entries of terms before.
     case inheritedEntriesCommitted
     /// A primary was told that there is a higher term.

@@ -16,6 +16,8 @@ public struct ConfigWriter: Sendable {
         case deposed(String)
         /// The write was refused, config is as it was.
         case refused
+        /// This primary is over by its own will: config names the store that it handed over to.
+        case handedOver(MemberID)
     }
 
     private enum State: Hashable, Sendable {
@@ -71,6 +73,20 @@ public struct ConfigWriter: Sendable {
     public mutating func write(_ config: GroupConfig, mustBeRegistered number: UInt64?, into effects: inout Sink) {
         precondition(!isBusy, "one config change at a time")
         precondition(!config.inSync.isEmpty && config.inSync.contains(me), "the primary stays in its own in-sync set")
+        begin(config, mustBeRegistered: number, into: &effects)
+    }
+
+    /// Starts the write that makes `heir` primary of the next term. Precondition: not busy; it is in-sync, and not this store.
+    public mutating func handOver(to heir: MemberID, leaving: Bool, into effects: inout Sink) {
+        precondition(!isBusy, "one config change at a time")
+        precondition(heir != me && base.inSync.contains(heir), "only an in-sync store can succeed")
+        let next = GroupConfig(
+            lineage: base.lineage, term: base.term + 1, primary: heir, inSync: base.inSync.filter { !leaving || $0 != me },
+            released: GroupConfig.Office(number: me.number, term: base.term))
+        begin(next, mustBeRegistered: heir.number, into: &effects)
+    }
+
+    private mutating func begin(_ config: GroupConfig, mustBeRegistered number: UInt64?, into effects: inout Sink) {
         target = config
         mustBeRegistered = number
         undecided = []
@@ -81,6 +97,9 @@ public struct ConfigWriter: Sendable {
         var operations: [MultiOperation] = [.check(path: Paths.member(me.number, ofGroup: group), version: -1)]
         if let number = mustBeRegistered { operations.append(.check(path: Paths.member(number, ofGroup: group), version: -1)) }
         operations.append(.set(path: Paths.config(ofGroup: group), data: target.bytes, version: version))
+        if target.primary != me {
+            operations.append(.set(path: Paths.primary(ofGroup: group), data: target.primaryBytes, version: -1))
+        }
         state = .writing(port.request(.multi(operations), into: &effects))
     }
 
@@ -112,8 +131,8 @@ public struct ConfigWriter: Sendable {
     private mutating func written(_ reply: CoordinationReply, into effects: inout Sink) -> Outcome? {
         switch reply {
         case .multi(let results):
-            guard case .set(let stat)? = results.last else { return moved(to: target, version: version + 1, into: &effects) }
-            return moved(to: target, version: stat.version, into: &effects)
+            // A version-checked set leads to the version after.
+            return moved(to: target, version: version + 1, into: &effects)
         case .failed(let error, _) where error.isOutcomeUnknown:
             effects.reached(.configWriteUnknown)
             if !undecided.contains(target) { undecided.append(target) }
@@ -180,6 +199,9 @@ public struct ConfigWriter: Sendable {
         state = .idle
         undecided = []
         mustBeRegistered = nil
+        if let heir = config.primary, heir != me, config.released == GroupConfig.Office(number: me.number, term: base.term) {
+            return .handedOver(heir)
+        }
         guard config.primary == me, config.term == base.term, config.lineage == base.lineage else {
             return .deposed("config names \(config.primary.map(\.description) ?? "nobody") in term \(config.term)")
         }

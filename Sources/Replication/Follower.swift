@@ -1,3 +1,4 @@
+import Coordination
 import Machine
 import Storage
 import Wire
@@ -179,7 +180,10 @@ public struct Follower: Sendable {
         guard let answer = owed else { return }
         owed = nil
         told = verified
-        if answer.outcome == .accepted { promise.give(for: answer.lease, now: now) }
+        if answer.outcome == .accepted {
+            promise.give(
+                to: GroupConfig.Office(number: primary.member.number, term: primary.term), for: answer.lease, now: now)
+        }
         reply(
             to: primary.address, term: primary.term, verified: verified, echo: answer.echo, outcome: answer.outcome,
             into: &effects

@@ -53,11 +53,11 @@ struct PeerProgress: Hashable, Sendable {
         next = last + 1
     }
 
-    mutating func accepted(verified: UInt64, sentAt: Instant, round: UInt64, now: Instant) {
+    mutating func accepted(verified: UInt64, sentAt: Instant, isPromise: Bool, round: UInt64, now: Instant) {
         heardAt = now
         if verified > acked || underWay.isEmpty { movedAt = now }
         isMatched = true
-        promisedFrom = max(promisedFrom ?? sentAt, sentAt)
+        if isPromise { promisedFrom = max(promisedFrom ?? sentAt, sentAt) }
         confirmed = max(confirmed, round)
         acked = max(acked, verified)
         while let first = underWay.first, first.last <= acked {

@@ -20,7 +20,7 @@ extension Primary {
         if writer.config.inSync.contains(where: { isLost($0, now: now) }) {
             return shrink(away: writer.config.inSync.filter { isLost($0, now: now) }, into: &effects)
         }
-        guard office == .serving else { return }
+        guard office == .serving, handover == nil else { return }
         grow(store: store, now: now, into: &effects)
     }
 
@@ -100,11 +100,17 @@ extension Primary {
         switch outcome {
         case .deposed(let reason):
             return .deposed(reason)
+        case .handedOver(let heir):
+            effects.reached(.handedOver)
+            return .handedOver(to: heir)
         case .refused:
             refusedAt = now
+            handoverRefused(now: now, into: &effects)
             for index in peers.keys.indices { peers.update(at: index) { $0.isJoining = false } }
             return nil
         case .decided(let config, let version):
+            // Config still names this primary: whatever was tried of a handover did not come to be, and cannot any more.
+            handoverRefused(now: now, into: &effects)
             for index in peers.keys.indices {
                 peers.update(at: index) { if config.inSync.contains($0.member) { $0.isJoining = false } }
             }

@@ -8,6 +8,7 @@ import Wire
 extension Primary {
     mutating func sendAll(store: inout LogStore, now: Instant, into effects: inout Sink) {
         if case .adopting = office { return }
+        if handover?.isSilent == true { return }
         for index in peers.keys.indices where !peers.values[index].isAlien {
             let spoke = feed(peerAt: index, store: &store, now: now, into: &effects)
             if heartbeatDue, !spoke { send([], toPeerAt: index, store: store, now: now, into: &effects) }

@@ -36,6 +36,8 @@ public struct Primary: Sendable {
     public enum Verdict: Equatable {
         /// This primary is over: one line that says why.
         case deposed(String)
+        /// It is over by its own will.
+        case handedOver(to: MemberID)
     }
 
     let group: String
@@ -63,6 +65,14 @@ public struct Primary: Sendable {
     public internal(set) var round: UInt64 = 0
     /// Whether the heartbeat of this tick is still to be sent.
     var heartbeatDue = true
+    /// There while this primary hands over.
+    var handover: Handover?
+    /// Why the last handover came to nothing.
+    var handoverFailure: String?
+    /// Acks of messages that left before this promise nothing: a handover was tried in between.
+    var leaseFloor: Instant
+    /// The office that ended for this one to begin, where it was handed over.
+    let released: GroupConfig.Office?
 
     /// Begins a term. Precondition: `config` names `me` as primary, and the store is open and not rewriting.
     public init(
@@ -78,6 +88,8 @@ public struct Primary: Sendable {
         lineage = config.lineage
         writer = ConfigWriter(group: group, me: me, config: config, version: version, port: port)
         began = now
+        leaseFloor = now
+        released = config.released
         lastBatch = now
         listeningSince = now
         if store.lineage == nil { store.set(lineage: config.lineage) }
@@ -115,9 +127,11 @@ public struct Primary: Sendable {
         case .accepted:
             guard reply.term == term, reply.verified <= store.last.seq, reply.echo <= now.nanoseconds, reply.round <= round
             else { return nil }
+            let sentAt = Instant(nanoseconds: reply.echo)
+            let isPromise = sentAt >= leaseFloor
             peers.update(reply.from.number) {
                 $0.accepted(
-                    verified: reply.verified, sentAt: Instant(nanoseconds: reply.echo), round: reply.round, now: now)
+                    verified: reply.verified, sentAt: sentAt, isPromise: isPromise, round: reply.round, now: now)
             }
         case .olderTerm:
             guard reply.term > term else { return nil }
@@ -199,9 +213,11 @@ public struct Primary: Sendable {
     // MARK: The end of a batch
 
     /// Lets go of what the batch gathered: commits, office, config changes, messages.
+    ///
+    /// - Parameter isIdle: whether no request waits for its answer.
     /// - Returns: what the newly committed entries did, in order.
     public mutating func batchEnded(
-        store: inout LogStore, promise: Promise, now: Instant, into effects: inout Sink
+        store: inout LogStore, promise: Promise, isIdle: Bool, now: Instant, into effects: inout Sink
     ) -> [LogStore.Applied] {
         if now - lastBatch > options.replicationTimeout / 2 {
             effects.reached(.peersForgivenAfterPause)
@@ -211,6 +227,7 @@ public struct Primary: Sendable {
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
         let applied = advanceCommit(store: &store, into: &effects)
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
+        advanceHandover(store: store, isIdle: isIdle, now: now, into: &effects)
         adjustInSyncSet(store: store, now: now, into: &effects)
         sendAll(store: &store, now: now, into: &effects)
         return applied
@@ -223,9 +240,10 @@ public struct Primary: Sendable {
             office = .levelling(first: first)
         }
         if case .levelling(let first) = office, store.commit >= first { office = .waitingForPromises }
-        if office == .waitingForPromises, !promise.hasRunOut(at: now) { effects.reached(.promiseWaitedOut) }
-        if office == .waitingForPromises, promise.hasRunOut(at: now) {
+        if office == .waitingForPromises, !promise.hasRunOut(at: now, released: released) { effects.reached(.promiseWaitedOut) }
+        if office == .waitingForPromises, promise.hasRunOut(at: now, released: released) {
             office = .serving
+            if !promise.hasRunOut(at: now) { effects.reached(.releasedPromiseSkipped) }
             effects.log(
                 .notice, "serving as primary",
                 [
@@ -237,7 +255,9 @@ public struct Primary: Sendable {
     }
 
     /// The instant at which waiting for promises may end; nil where nothing is waited for.
-    @inlinable public func wakeUp(promise: Promise) -> Instant? { office == .waitingForPromises ? promise.until : nil }
+    public func wakeUp(promise: Promise) -> Instant? {
+        office == .waitingForPromises ? promise.end(released: released) : nil
+    }
 
     /// Committed is what is durable here and on every store that counts: on every member of any config that may be in force, and
     /// on a joiner. Inherited entries are committed by the first entry
@@ -266,7 +286,7 @@ public struct Primary: Sendable {
     /// Whether a linearizable read may be answered at `now`: every other store that counts has promised, at or after some
     /// instant by this clock, not to serve as primary for a lease from there.
     public func leaseHolds(at now: Instant) -> Bool {
-        guard office == .serving else { return false }
+        guard office == .serving, handover?.isSilent != true else { return false }
         for member in writer.mayBeInForce where member != me && !hasPromised(member, at: now) { return false }
         for index in peers.keys.indices where peers.values[index].isJoining {
             guard hasPromised(peers.values[index].member, at: now) else { return false }

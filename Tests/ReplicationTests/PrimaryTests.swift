@@ -107,7 +107,7 @@ struct PrimaryTests {
     }
 
     @Test mutating func officeWaitsForThePromisesThatItGave() {
-        promise.give(for: .milliseconds(400), now: now)
+        promise.give(to: .init(number: 9, term: 1), for: .milliseconds(400), now: now)
         takeOffice()
         #expect(!primary.isServing)
         #expect(primary.wakeUp(promise: promise) == now + .milliseconds(400))

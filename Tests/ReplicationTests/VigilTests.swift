@@ -134,7 +134,7 @@ struct VigilTests {
     }
 
     @Test mutating func aPromiseThatHasNotRunOutIsKept() {
-        promise.give(for: .milliseconds(700), now: now)
+        promise.give(to: .init(number: 1, term: 1), for: .milliseconds(700), now: now)
         #expect(wait(.milliseconds(710)).map(\.after) == [700])
     }
 

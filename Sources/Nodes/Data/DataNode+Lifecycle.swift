@@ -58,6 +58,10 @@ extension DataNode {
             if !pending.isEmpty { effects.reached(.shutdownWaited) }
             effects.log(.info, "shutting down", [LogField("group", group), LogField("inFlight", pending.writes.count)])
             effects.append(.setTimer(Timer.drain, at: now + options.drainTime))
+            // Where it cannot hand over, its end is noticed by its session's, which it closes.
+            if let reason = primary?.beginHandover(to: nil, leaving: true, now: now, into: &effects) {
+                effects.log(.info, "ending as primary without an heir", [LogField("group", group), LogField("reason", reason)])
+            }
         case .draining, .closing, .ended: break
         }
     }

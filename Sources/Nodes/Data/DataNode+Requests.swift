@@ -30,6 +30,10 @@ extension DataNode {
             let message = "group \(group): its primary is taking office in term \(primary?.term ?? 0); nothing was done"
             return origin.fail(.unavailable, message, into: &effects)
         }
+        guard primary?.isHandingOver != true else {
+            effects.reached(.refusedWhileHandingOver)
+            return origin.fail(.unavailable, "group \(group): its primary is handing over; nothing was done", into: &effects)
+        }
         switch gate.admit(request, origin: origin, now: now) {
         case .admitted: execute(request, origin: origin, now: now, into: &effects)
         case .refused(let error):

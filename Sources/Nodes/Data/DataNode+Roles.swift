@@ -66,6 +66,9 @@ extension DataNode {
     mutating func conclude(_ verdict: Primary.Verdict, now: Instant, into effects: inout Sink) {
         switch verdict {
         case .deposed(let reason): stepDown(reason, now: now, into: &effects)
+        case .handedOver(let heir):
+            if phase == .draining { effects.reached(.handedOverAtShutdown) }
+            stepDown("handed over to \(heir)", now: now, into: &effects)
         }
     }
 

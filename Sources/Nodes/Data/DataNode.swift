@@ -182,7 +182,8 @@ public struct DataNode: Node {
     /// those of the standbys run side by side.
     private mutating func batchEnded(now: Instant, into effects: inout Sink) {
         beginRound(into: &effects)
-        if let applied = primary?.batchEnded(store: &store, promise: promise, now: now, into: &effects) {
+        if let applied = primary?.batchEnded(
+            store: &store, promise: promise, isIdle: pending.isEmpty, now: now, into: &effects) {
             for entry in applied {
                 pending.committed(entry.seq, existed: entry.existed, at: position(entry.seq), into: &effects)
             }
@@ -200,7 +201,7 @@ public struct DataNode: Node {
             if vigil.hasRung { tellOfSilence(now: now, into: &effects) }
         }
         answerStale(into: &effects)
-        if phase == .draining, pending.isEmpty { drainEnded(now: now, into: &effects) }
+        if phase == .draining, pending.isEmpty, primary?.isHandingOver != true { drainEnded(now: now, into: &effects) }
         if store.isOpen { store.flush(into: &effects) }
     }
 
