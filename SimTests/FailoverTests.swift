@@ -139,6 +139,16 @@ import Testing
         }
     }
 
+    /// It is asked to end, and hands over: nobody waits for a lease to run out.
+    @Test func aShutdown() throws {
+        for outcome in try outcomes(of: "shutdown processes=2 lasts=11", "a shutdown") {
+            #expect(try #require(outcome.another) <= 100)
+            #expect(outcome.pause <= 100)
+            #expect(outcome.reached[.handedOverAtShutdown] == 1)
+            #expect(outcome.reached[.suspicionSent] == 0)
+        }
+    }
+
     /// The next is asked only after the first was found dead, too.
     @Test func thePrimaryAndItsFirstHeir() throws {
         for outcome in try outcomes(of: "kill processes=2,3 lasts=11", "a crash of two") {

@@ -42,7 +42,7 @@ struct PrimaryTests {
     }
 
     @discardableResult private mutating func endBatch() -> [AviaryEffect] {
-        _ = primary.batchEnded(store: &disk.store, promise: promise, now: now, into: &disk.sink)
+        _ = primary.batchEnded(store: &disk.store, promise: promise, isIdle: true, now: now, into: &disk.sink)
         disk.flush()
         return disk.takeEffects()
     }
@@ -320,5 +320,137 @@ struct PrimaryTests {
         ack(1)
         let again = appends(endBatch()).map { $0.entries.map(\.position.seq) }
         #expect(again == [[2]])
+    }
+
+    // MARK: Handing over
+
+    private mutating func handOver(to number: UInt64? = nil, leaving: Bool = true) -> String? {
+        primary.beginHandover(to: number, leaving: leaving, now: now, into: &disk.sink)
+    }
+
+    @Test("A handover waits until everything is committed and answered, and then writes the heir and the office that ended")
+    mutating func handoverWritesConfig() throws {
+        takeOffice()
+        write(2)
+        endBatch()
+        #expect(handOver() == nil)
+        #expect(configWrites(endBatch()).isEmpty, "its last entry is not committed")
+        disk.sync()
+        ack(2)
+        let written = try #require(configWrites(endBatch(heir: true)).first?.1)
+        #expect(written.term == 5 && written.primary == PrimaryTests.standby && written.inSync == [PrimaryTests.standby])
+        #expect(written.released == GroupConfig.Office(number: 1, term: 4))
+    }
+
+    @Test("A store that does not leave stays in-sync")
+    mutating func transferKeepsTheSet() throws {
+        takeOffice()
+        #expect(handOver(to: 2, leaving: false) == nil)
+        let written = try #require(configWrites(endBatch(heir: true)).first?.1)
+        #expect(written.inSync == [PrimaryTests.me, PrimaryTests.standby])
+    }
+
+    @Test("Until the write is decided it is silent: no lease, no message")
+    mutating func silentWhileUndecided() throws {
+        takeOffice()
+        ack(1)
+        #expect(primary.leaseHolds(at: now))
+        #expect(handOver() == nil)
+        let (id, _) = try #require(configWrites(endBatch(heir: true)).first)
+        #expect(!primary.leaseHolds(at: now))
+        primary.heartbeat()
+        #expect(appends(endBatch()).isEmpty)
+        #expect(primary.coordinated(id, .failed(.connectionLoss, operations: []), now: now, into: &disk.sink) == nil)
+        #expect(!primary.leaseHolds(at: now) && primary.isHandingOver)
+    }
+
+    @Test("Decided, it is over, and names its heir")
+    mutating func decided() throws {
+        takeOffice()
+        #expect(handOver() == nil)
+        let (id, _) = try #require(configWrites(endBatch(heir: true)).first)
+        let verdict = primary.coordinated(
+            id, .multi([.checked, .checked, .set(Stat(version: 4)), .set(Stat(version: 9))]), now: now, into: &disk.sink)
+        #expect(verdict == .handedOver(to: PrimaryTests.standby))
+    }
+
+    @Test("Refused, it serves again, on acks of messages that left since")
+    mutating func refusedHandover() throws {
+        takeOffice()
+        let before = now
+        #expect(handOver() == nil)
+        let (id, _) = try #require(configWrites(endBatch(heir: true)).first)
+        now = now + .milliseconds(5)
+        let refusal = CoordinationReply.failed(.noNode, operations: [nil, .noNode, .runtimeInconsistency, .runtimeInconsistency])
+        #expect(primary.coordinated(id, refusal, now: now, into: &disk.sink) == nil)
+        #expect(!primary.isHandingOver && primary.failedHandover == "ZooKeeper refused it")
+        ack(1, sentAt: before)
+        #expect(!primary.leaseHolds(at: now), "who acked that may have been freed of it")
+        ack(1, sentAt: now)
+        #expect(primary.leaseHolds(at: now))
+    }
+
+    @Test("What does not finish in time ends the handover, not the office")
+    mutating func abandoned() {
+        takeOffice()
+        write(2)
+        endBatch()
+        #expect(handOver() == nil)
+        now = now + PrimaryTests.options.replicationTimeout / 2
+        ack(1)
+        endBatch()
+        now = now + PrimaryTests.options.replicationTimeout / 2 + .milliseconds(1)
+        endBatch()
+        #expect(!primary.isHandingOver && primary.failedHandover?.hasPrefix("what was under way did not finish in 1501 ms") == true)
+    }
+
+    @Test("Only an in-sync standby that answers can succeed, and the refusal says who cannot and why")
+    mutating func heirs() {
+        #expect(handOver() == "it is still taking office in term 4")
+        takeOffice()
+        #expect(handOver(to: 1) == "number 1 is the primary")
+        #expect(handOver(to: 7) == "number 7 is not in-sync (in-sync standbys: 2)")
+        now = now + PrimaryTests.options.replicationTimeout + .milliseconds(1)
+        #expect(handOver(to: 2) == "number 2 does not answer")
+        #expect(handOver() == "no in-sync standby answers")
+        ack(1)
+        #expect(handOver() == nil)
+        #expect(handOver() == "it is handing over to 2 already")
+    }
+
+    @Test("The heir need not wait for its promise to the office that was released, but for those to others")
+    mutating func releasedPromise() {
+        let released = GroupConfig.Office(number: 9, term: 3)
+        func heir(_ promise: Promise) -> Bool {
+            var disk = StoreInMemory()
+            var config = PrimaryTests.config([PrimaryTests.me])
+            config.released = released
+            var primary = Primary(
+                group: "g", me: PrimaryTests.me, config: config, version: 3, options: PrimaryTests.options,
+                port: CoordinationPort(owner: 9, session: SessionToken(1)), store: &disk.store, now: now)
+            for _ in 0..<3 {
+                _ = primary.batchEnded(store: &disk.store, promise: promise, isIdle: true, now: now, into: &disk.sink)
+                disk.flush()
+                disk.sync()
+            }
+            return primary.isServing
+        }
+        var promise = Promise(start: .zero, lease: .zero)
+        promise.give(to: released, for: .milliseconds(400), now: now)
+        #expect(heir(promise))
+        promise.give(to: GroupConfig.Office(number: 8, term: 3), for: .milliseconds(400), now: now)
+        #expect(!heir(promise), "another life")
+        promise.give(to: released, for: .milliseconds(400), now: now)
+        #expect(!heir(promise), "the promise to the other is still running")
+    }
+
+    /// The config write of a handover ends with the node that names the primary.
+    private mutating func endBatch(heir: Bool) -> [AviaryEffect] {
+        endBatch().map { effect in
+            guard case .coordination(.request(let token, let id, .multi(let operations))) = effect,
+                case .set("/data/g/primary", _, -1)? = operations.last
+            else { return effect }
+            return .coordination(.request(token, id, .multi(operations.dropLast())))
+        }
     }
 }
