@@ -11,6 +11,7 @@ extension PeerMessage: Traceable {
         case .appendReply(let reply): reply.brief
         case .forward(let id, let request): "forward #\(id & 0xFFFF): \(request.brief)"
         case .forwardReply(let id, let reply): "forwarded #\(id & 0xFFFF): \(reply.brief)"
+        case .transfer(_, let request): request.brief
         case .statusQuery: "status?"
         case .statusReply(_, let status):
             "status: \(status.role), term \(status.term) (last \(status.last), commit \(status.commit))"
@@ -58,6 +59,9 @@ extension PeerMessage: Traceable {
         case .forwardReply(let id, let reply):
             hash.fold(id)
             reply.fold(into: &hash)
+        case .transfer(let id, let request):
+            hash.fold(id)
+            request.fold(into: &hash)
         case .statusQuery(let id): hash.fold(id)
         case .statusReply(let id, let status):
             hash.fold(id)
@@ -220,6 +224,7 @@ extension ClientRequest: Traceable {
         case .key(let request, let patience): request.brief + (patience.map { " within \($0.milliseconds) ms" } ?? "")
         case .status: "status"
         case .routes: "routes"
+        case .transfer(let request): request.brief
         }
     }
 
@@ -230,6 +235,7 @@ extension ClientRequest: Traceable {
             hash.fold(patience?.count ?? -1)
         case .status: hash.fold(4 as UInt64)
         case .routes: hash.fold(5 as UInt64)
+        case .transfer(let request): request.fold(into: &hash)
         }
     }
 }
@@ -240,6 +246,7 @@ extension ClientReply: Traceable {
         case .done(let result, _): result.brief
         case .status: "status"
         case .routes: "routes"
+        case .transferred(let result): "\(result.primary.number) is primary of term \(result.term)"
         case .failed(let error): "\(error.code): \(error.message)"
         }
     }
@@ -251,6 +258,7 @@ extension ClientReply: Traceable {
             hash.fold(position.seq)
         case .status(let status): hash.fold(status.groups.count)
         case .routes(let routes): hash.fold(routes.groups.count)
+        case .transferred(let result): hash.fold(result.term)
         case .failed(let error):
             hash.fold(error.code.rawValue)
             hash.fold(error.message)
@@ -275,5 +283,14 @@ extension KeyResult {
         case .deleted(let existed): hash.fold(existed ? 3 : 4 as UInt64)
         case .opened(let session): session.opened.fold(into: &hash)
         }
+    }
+}
+
+extension TransferRequest {
+    fileprivate var brief: String { "transfer \(group)\(to.map { " to \($0)" } ?? "")" }
+
+    fileprivate func fold(into hash: inout TraceHash) {
+        hash.fold(group)
+        hash.fold(to ?? 0)
     }
 }

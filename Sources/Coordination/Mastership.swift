@@ -63,7 +63,7 @@ public struct Mastership: Hashable, Sendable {
     ///   - probePatience: how long a primary that its standbys do not hear may take to answer a probe.
     public init(
         epoch: Int32, port: CoordinationPort, session: Session, timer: TimerID, virtualNodes: Int,
-        probePatience: Nanoseconds = .milliseconds(200), random: SeededRandom
+        probePatience: Nanoseconds = .milliseconds(400), random: SeededRandom
     ) {
         self.epoch = epoch
         self.port = port

@@ -64,6 +64,10 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case releasedPromiseSkipped
     /// A request came while a primary was handing over.
     case refusedWhileHandingOver
+    /// An operator's wish for another primary came true.
+    case transferred
+    /// An operator's wish for another primary could not be granted.
+    case transferRefused
     /// A primary that was asked to end handed over first.
     case handedOverAtShutdown
     /// A new primary's first entry committed entries of terms before.

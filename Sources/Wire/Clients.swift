@@ -120,6 +120,8 @@ public enum ClientRequest: Hashable, Sendable {
     case status
     /// Where keys are served, as a server sees it.
     case routes
+    /// Hand a group over to another primary.
+    case transfer(TransferRequest)
 }
 
 /// What became of a request about a key.
@@ -136,6 +138,7 @@ public enum ClientReply: Hashable, Sendable {
     case done(KeyResult, at: GroupPosition)
     indirect case status(ClusterStatus)
     indirect case routes(Routes)
+    case transferred(Transferred)
     indirect case failed(ClientError)
 }
 

@@ -10,6 +10,8 @@ public indirect enum PeerMessage: Hashable, Sendable {
     /// Server to primary: a client's request on its way to the owner of its key.
     case forward(id: UInt64, KeyRequest)
     case forwardReply(id: UInt64, ClientReply)
+    /// Server to primary: an operator wants it to hand over. Answered by `forwardReply`.
+    case transfer(id: UInt64, TransferRequest)
     case statusQuery(id: UInt64)
     case statusReply(id: UInt64, ReplicaStatus)
     /// In-sync standby to master: it does not hear its primary.

@@ -90,6 +90,10 @@ enum Samples {
             .forward(id: 5, .get(key: [4], mode: .stale(atLeast: nil))),
             .forward(id: 6, .get(key: [4], mode: .stale(atLeast: ClientReply.anyPosition))),
             .forward(id: 7, .openSession(key: [8])),
+            .transfer(id: 8, TransferRequest(group: "birds", to: nil)),
+            .transfer(id: 9, TransferRequest(group: "birds", to: 3)),
+            .forwardReply(
+                id: 9, .transferred(Transferred(primary: MemberID(store: StoreID("77"), number: 8), term: 6))),
             .forwardReply(id: 1, .put),
             .forwardReply(id: 2, .value(nil)),
             .forwardReply(id: 3, .value([])),

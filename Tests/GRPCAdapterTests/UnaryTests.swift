@@ -15,6 +15,7 @@ import Wire
             case .key(.openSession, _): .done(.opened(Samples.identity.session), at: ClientReply.anyPosition)
             case .status: .status(Samples.status)
             case .routes: .routes(Samples.routes)
+            case .transfer(let request): .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
             }
         } _: { server, client in
             try client.put(key: bytes("k"), value: bytes("v"), timeout: patience)
@@ -61,6 +62,21 @@ import Wire
             #expect(ends.all == [.reply(.routes(Samples.routes))])
             #expect(server.requests.all[0].request == .routes)
         }
+    }
+
+    @Test func aTransferComesThroughTheWire() async throws {
+        let server = try TestServer { request in
+            guard case .transfer(let request) = request else { return .put }
+            return .transferred(
+                Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
+        }
+        let client = server.client()
+        for number in [UInt64(3), nil] {
+            let result = try await client.transfer(TransferRequest(group: "birds", to: number), timeout: patience)
+            #expect(result == Transferred(primary: MemberID(store: StoreID("birds"), number: number ?? 0), term: 4))
+        }
+        client.shutDown()
+        server.shutDown()
     }
 
     @Test("One call's end tells a server's own word from a lost connection, and that from none")
@@ -221,6 +237,7 @@ import Wire
             case .key(.openSession, _): .failed(ClientError(.unavailable, "no primary yet"))
             case .status: .status(Samples.status)
             case .routes: .routes(Samples.routes)
+            case .transfer(let request): .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
             }
         }
         let client = server.client()

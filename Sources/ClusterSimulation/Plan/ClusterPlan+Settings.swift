@@ -101,6 +101,7 @@ extension ClusterPlan {
         Setting("patience", \.patience),
         Setting("direct-percent", \.directPercent),
         Setting("session-percent", \.sessionPercent),
+        Setting("transfers", \.transfers),
         Setting("clock-drift", \.world.clockDrift),
         Setting("random-batches", \.world.batchesAreRandom),
         Setting("reaction", \.world.reaction),
@@ -131,6 +132,7 @@ extension ClusterPlan {
 
     /// Options that a shrinker may set to their plain values without a change of the cast.
     static let plainSettings = [
+        "transfers",
         "clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity", "zookeeper-servers",
         "zookeeper-tick", "zookeeper-timeout", "zookeeper-lag", "page-bytes", "sync-time", "window-bytes", "append-bytes",
         "join-distance", "chunk-bytes", "cached-bytes", "pending-writes", "pending-reads", "pending-requests",

@@ -59,6 +59,8 @@ public struct ClusterPlan: Sendable {
     public var operations = 500
     /// How long clients wait for an answer, at most.
     public var patience = Nanoseconds.seconds(5)
+    /// How often the operator asks for another primary while faults go on, about.
+    public var transfers = 0
     /// In which percentage of calls a client calls a data node directly.
     public var directPercent: UInt64 = 20
     /// Which percentage of mutations are those of a client session: their clients repeat them until they know what became of them.
@@ -102,6 +104,7 @@ public struct ClusterPlan: Sendable {
         let damages = mix.shares.contains { $0.kind.isDamage }
         let drawn = random.chance(1, in: damages ? 3 : 8) ? RunMode.safety : .liveness
         self.mode = mode ?? drawn
+        transfers = [0, 0, 2, 8][random.below(4)]
         world.clients = clients
         drawReads(&random)
     }

@@ -316,8 +316,8 @@ extension ClusterRun {
         case .reply(.done(let result, let position)):
             clients[client].groupOfKey[operation.key] = position.group
             succeeded(client, operation, result, at: position)
-        case .reply(.status), .reply(.routes):
-            judged(Violation("answers fit their questions", "\(operation.kind) was answered with a description of the cluster"))
+        case .reply(.status), .reply(.routes), .reply(.transferred):
+            judged(Violation("answers fit their questions", "\(operation.kind) was answered with what was not asked"))
         }
     }
 

@@ -43,6 +43,8 @@ public struct ClusterRun: Sendable {
         case giveUpRepeat(CallID)
         case heal
         case look
+        /// The operator asks for another primary somewhere.
+        case transfer
     }
 
     public let seed: UInt64
@@ -62,6 +64,8 @@ public struct ClusterRun: Sendable {
     var clientOfCall = LookupTable<CallID, Int>()
     /// Calls that repeat what was answered.
     var repeatOfCall = LookupTable<CallID, AnsweredMutation.Place>()
+    /// What the operator waits for.
+    var transfers = LookupTable<CallID, TransferRequest>()
     var keys: [WorkloadKey] = []
     var keyNamed = LookupTable<String, Int>()
     /// What all clients saw.
@@ -94,6 +98,8 @@ public struct ClusterRun: Sendable {
     /// How clients read, likewise: a stream of its own, which shifts nothing else.
     var readings: (before: SeededRandom, after: SeededRandom)
     var chaos: SeededRandom
+    /// What the operator does.
+    var operation: SeededRandom
     private let identities: UInt64
 
     /// A run by chance. `writes`: whether its schedule is written down.
@@ -118,6 +124,8 @@ public struct ClusterRun: Sendable {
         chaos = random.fork()
         let salted = salt &* 0x9E37_79B9_7F4A_7C15
         identities = random.next() ^ salted
+        // A stream beside the others, so that a run without an operator is what it was before there was one.
+        operation = SeededRandom(seed: identities ^ 0x6F70_6572_6174_6F72)
         self.seed = seed
         self.plan = plan
         self.schedule = schedule
@@ -192,6 +200,7 @@ public struct ClusterRun: Sendable {
         } else {
             for share in plan.mix.shares.indices { planFault(share) }
         }
+        planTransfers()
         plan(.heal, after: plan.faultTime)
         world.beginBar(.phase, lane: world.laneOfWorld, "faults")
     }
@@ -225,6 +234,8 @@ public struct ClusterRun: Sendable {
                 answered(client, call, outcome)
             } else if let place = repeatOfCall.removeValue(forKey: call) {
                 repeatAnswered(place, outcome)
+            } else {
+                transferAnswered(call, outcome)
             }
         case .alarm(let number):
             if let action = actions.take(number) { act(action) }
@@ -244,6 +255,7 @@ public struct ClusterRun: Sendable {
         case .giveUpRepeat(let call): giveUpRepeat(call)
         case .heal: heal()
         case .look: look()
+        case .transfer: transfer()
         }
     }
 

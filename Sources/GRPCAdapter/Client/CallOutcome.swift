@@ -82,7 +82,28 @@ extension CallOutcome {
     }
 }
 
+extension ClientRequest {
+    /// What goes over the wire.
+    var message: MessagePointer {
+        switch self {
+        case .key(let request, _): makeMessage(request)
+        case .transfer(let request): makeMessage(request)
+        case .status, .routes: makeMessage(EmptyMessage())
+        }
+    }
+}
+
 extension UnaryMethod {
+    init(_ request: ClientRequest) {
+        self =
+            switch request {
+            case .key(let request, _): UnaryMethod(request.kind)
+            case .status: .status
+            case .routes: .routes
+            case .transfer: .transfer
+            }
+    }
+
     init(_ kind: KeyRequest.Kind) {
         self =
             switch kind {
@@ -97,6 +118,7 @@ extension UnaryMethod {
         if let kind { return try ClientReply(KeyReply(to: kind, decoding: bytes)) }
         switch self {
         case .routes: return .routes(try Routes(decoding: bytes))
+        case .transfer: return .transferred(try Transferred(from: ProtobufReader(bytes)))
         case .put, .get, .delete, .openSession, .status: return .status(try ClusterStatus(decoding: bytes))
         }
     }

@@ -5,8 +5,7 @@ import Wire
 /// A request that a client wants answered, through as many attempts as it takes.
 struct ClientAttempt: Sendable {
     let method: UnaryMethod
-    /// nil for a method that is not about keys.
-    let request: KeyRequest?
+    let request: ClientRequest
     let deadline: UncheckedSendable<gpr_timespec>
     let completion: Completion
     /// The server that is being asked, as an index.
@@ -16,7 +15,13 @@ struct ClientAttempt: Sendable {
     /// The newest refusal that a server itself has given.
     var answer: ClientError?
 
-    var isRead: Bool { request?.isRead ?? true }
+    var isRead: Bool {
+        switch request {
+        case .key(let request, _): request.isRead
+        case .status, .routes: true
+        case .transfer: false
+        }
+    }
 
     /// Who waits, and for what.
     enum Completion: Sendable {

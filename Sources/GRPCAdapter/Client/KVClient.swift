@@ -49,7 +49,7 @@ public final class KVClient: Sendable {
     public func start(
         _ request: KeyRequest, timeout: Nanoseconds, completion: @escaping @Sendable (Result<ClientReply, ClientError>) -> Void
     ) -> CallHandle {
-        core.start(UnaryMethod(request.kind), request, timeout: timeout, completion: .result(completion))
+        core.start(.key(request, patience: nil), timeout: timeout, completion: .result(completion))
     }
 
     /// Begins one call to the first server, and returns at once: for those who decide for themselves what to do when it fails.
@@ -59,12 +59,7 @@ public final class KVClient: Sendable {
     public func call(
         _ request: ClientRequest, timeout: Nanoseconds, completion: @escaping @Sendable (CallEnd) -> Void
     ) -> CallHandle {
-        switch request {
-        case .key(let request, _):
-            core.start(UnaryMethod(request.kind), request, timeout: timeout, completion: .end(completion))
-        case .status: core.start(.status, nil, timeout: timeout, completion: .end(completion))
-        case .routes: core.start(.routes, nil, timeout: timeout, completion: .end(completion))
-        }
+        core.start(request, timeout: timeout, completion: .end(completion))
     }
 
     /// Gives a request up: it ends soon, with `aborted` if it was sent. One that is over is left alone.
@@ -139,21 +134,36 @@ public final class KVClient: Sendable {
 
     /// The cluster as the server that answers sees it. Blocks the calling thread.
     public func status(timeout: Nanoseconds) throws(ClientError) -> ClusterStatus {
-        guard case .status(let status) = try wait(nil, timeout) else { throw Self.unfitting }
+        guard case .status(let status) = try wait(.status, timeout) else { throw Self.unfitting }
         return status
     }
 
     /// The cluster as the server that answers sees it.
     public func status(timeout: Nanoseconds) async throws(ClientError) -> ClusterStatus {
-        guard case .status(let status) = try await answer(nil, timeout) else { throw Self.unfitting }
+        guard case .status(let status) = try await answer(.status, timeout) else { throw Self.unfitting }
         return status
+    }
+
+    /// Hands a group over to another primary.
+    ///
+    /// - Parameter request: which group, and to which store.
+    public func transfer(_ request: TransferRequest, timeout: Nanoseconds) async throws(ClientError) -> Transferred {
+        guard case .transferred(let result) = try await answer(.transfer(request), timeout) else { throw Self.unfitting }
+        return result
     }
 
     /// Each method's answers are decoded as that method's, so this is never seen.
     private static let unfitting = ClientError(.aborted, "the answer does not fit the request")
 
-    /// `request` nil asks for the status.
-    private func wait(_ request: KeyRequest?, _ timeout: Nanoseconds) throws(ClientError) -> ClientReply {
+    private func wait(_ request: KeyRequest, _ timeout: Nanoseconds) throws(ClientError) -> ClientReply {
+        try wait(.key(request, patience: nil), timeout)
+    }
+
+    private func answer(_ request: KeyRequest, _ timeout: Nanoseconds) async throws(ClientError) -> ClientReply {
+        try await answer(.key(request, patience: nil), timeout)
+    }
+
+    private func wait(_ request: ClientRequest, _ timeout: Nanoseconds) throws(ClientError) -> ClientReply {
         let waiter = Waiter()
         _ = core.start(
             request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout,
@@ -161,13 +171,12 @@ public final class KVClient: Sendable {
         return try waiter.wait().get()
     }
 
-    private func answer(_ request: KeyRequest?, _ timeout: Nanoseconds) async throws(ClientError) -> ClientReply {
+    private func answer(_ request: ClientRequest, _ timeout: Nanoseconds) async throws(ClientError) -> ClientReply {
         let handle = Mutex(CallHandle.none)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let started = core.start(
-                    request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout,
-                    completion: .result { continuation.resume(returning: $0) })
+                    request, timeout: timeout, completion: .result { continuation.resume(returning: $0) })
                 handle.withLock { $0 = started }
                 if Task.isCancelled { core.cancel(started) }
             }

@@ -63,10 +63,10 @@ final class KVClientCore: Sendable {
     }
 
     func start(
-        _ method: UnaryMethod, _ request: KeyRequest?, timeout: Nanoseconds, completion: ClientAttempt.Completion
+        _ request: ClientRequest, timeout: Nanoseconds, completion: ClientAttempt.Completion
     ) -> KVClient.CallHandle {
         let attempt = ClientAttempt(
-            method: method, request: request, deadline: UncheckedSendable(aviary_deadline_after(max(0, timeout.count))),
+            method: UnaryMethod(request), request: request, deadline: UncheckedSendable(aviary_deadline_after(max(0, timeout.count))),
             completion: completion, server: preferred.load(ordering: .relaxed))
         let begun = table.withLock { table -> Result<(Int, ClientCallTable.Memory, KVClient.CallHandle), ClientError> in
             if table.isStopping { return .failure(ClientError(.unavailable, "the client is shut down")) }
@@ -125,7 +125,7 @@ final class KVClientCore: Sendable {
             channels[attempt.server].handle, nil, 0, queue.handle,
             registrations[attempt.server][attempt.method.rawValue], attempt.deadline.value, nil)!
         memory.pointer.pointee.call = call
-        memory.pointer.pointee.request = attempt.request.map { makeMessage($0) } ?? makeMessage(EmptyMessage())
+        memory.pointer.pointee.request = attempt.request.message
         if !table.withLock({ $0.started(slot) }) { grpc_call_cancel(call, nil) }
         mustStart(aviary_client_unary(memory.pointer, Tag(slot: slot, batch: Batch.call.rawValue).pointer), "a call")
     }

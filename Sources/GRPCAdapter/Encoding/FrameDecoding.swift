@@ -69,6 +69,9 @@ extension PeerMessage {
             case 7: message = .suspicion(try Suspicion(from: reader.message()))
             case 8: message = try PeerMessage(probeFrom: reader.message())
             case 9: message = .probeReply(try ProbeReply(from: reader.message()))
+            case 10:
+                let transfer = try TransferMessage(from: reader.message())
+                message = .transfer(id: transfer.id, transfer.request)
             default: try reader.skip()
             }
         }
@@ -104,6 +107,7 @@ extension PeerMessage {
             case 4: reply = ClientReply(try KeyReply(to: .delete, from: reader.message()))
             case 5: reply = .failed(try ClientError(from: reader.message()))
             case 6: reply = ClientReply(try KeyReply(to: .openSession, from: reader.message()))
+            case 7: reply = .transferred(try Transferred(from: reader.message()))
             default: try reader.skip()
             }
         }

@@ -196,7 +196,7 @@ extension ClientReply {
     var result: KeyResult? {
         switch self {
         case .done(let result, _): result
-        case .status, .routes, .failed: nil
+        case .status, .routes, .transferred, .failed: nil
         }
     }
 }

@@ -10,7 +10,7 @@ extension UnaryMethod {
         case .get: .get
         case .delete: .delete
         case .openSession: .openSession
-        case .status, .routes: nil
+        case .status, .routes, .transfer: nil
         }
     }
 
@@ -22,8 +22,10 @@ extension UnaryMethod {
             reply.result.map { .success(makeMessage(KeyReply(result: $0, position: position))) } ?? .failure(Self.mismatch)
         case (.status, .status(let status)): response { try Aviary_V1_StatusResponse(status).serializedBytes() }
         case (.routes, .routes(let routes)): response { try Aviary_V1_RoutesResponse(routes).serializedBytes() }
+        case (.transfer, .transferred(let result)): .success(makeMessage(result))
         case (_, .failed(let error)): .failure(error)
-        case (.put, _), (.get, _), (.delete, _), (.openSession, _), (.status, _), (.routes, _): .failure(Self.mismatch)
+        case (.put, _), (.get, _), (.delete, _), (.openSession, _), (.status, _), (.routes, _),
+            (.transfer, _): .failure(Self.mismatch)
         }
     }
 

@@ -114,9 +114,19 @@ final class UnaryCalls: Sendable {
         let left = aviary_nanoseconds_until(memory.pointer.pointee.deadline)
         let patience = left < 0 ? nil : Nanoseconds(left)
         do throws(Malformed) {
-            guard let kind = method.kind else { return .success(method == .routes ? .routes : .status) }
-            let request = try withContents(of: message) { bytes throws(Malformed) in try KeyRequest(kind, decoding: bytes) }
-            return .success(.key(request, patience: patience))
+            switch method {
+            case .status: return .success(.status)
+            case .routes: return .success(.routes)
+            case .transfer:
+                let request = try withContents(of: message) { bytes throws(Malformed) in
+                    try TransferRequest(from: ProtobufReader(bytes))
+                }
+                return .success(.transfer(request))
+            case .put, .get, .delete, .openSession:
+                guard let kind = method.kind else { throw Malformed() }
+                let request = try withContents(of: message) { bytes throws(Malformed) in try KeyRequest(kind, decoding: bytes) }
+                return .success(.key(request, patience: patience))
+            }
         } catch {
             return .failure(Refusal(GRPC_STATUS_INVALID_ARGUMENT, "\(method.path): the message is not of the request's type"))
         }

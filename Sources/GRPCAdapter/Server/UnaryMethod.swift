@@ -1,6 +1,6 @@
 /// The methods that a node's machine answers.
 enum UnaryMethod: Int, CaseIterable {
-    case put, get, delete, openSession, status, routes
+    case put, get, delete, openSession, status, routes, transfer
 
     var path: String {
         switch self {
@@ -10,6 +10,7 @@ enum UnaryMethod: Int, CaseIterable {
         case .openSession: "/aviary.v1.KV/OpenSession"
         case .status: "/aviary.v1.Cluster/Status"
         case .routes: "/aviary.v1.Cluster/Routes"
+        case .transfer: "/aviary.v1.Cluster/Transfer"
         }
     }
 
@@ -21,6 +22,7 @@ enum UnaryMethod: Int, CaseIterable {
         case .openSession: 4
         case .status: 2
         case .routes: 4
+        case .transfer: 1
         }
     }
 }

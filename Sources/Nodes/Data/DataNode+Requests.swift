@@ -8,6 +8,7 @@ extension DataNode {
     mutating func requested(_ request: ClientRequest, call: CallID, now: Instant, into effects: inout Sink) {
         switch request {
         case .key(let request, _): take(request, origin: .call(call), now: now, into: &effects)
+        case .transfer(let request): transferRequested(request, origin: .call(call), now: now, into: &effects)
         case .status, .routes:
             let message = "this is a data node of group \(group); a server knows the cluster"
             effects.append(.reply(.failed(ClientError(.failedPrecondition, message)), to: call))
@@ -43,7 +44,7 @@ extension DataNode {
         }
     }
 
-    private mutating func refuseAsReplica(_ origin: Origin, into effects: inout Sink) {
+    mutating func refuseAsReplica(_ origin: Origin, into effects: inout Sink) {
         guard let chosen = view.config?.primary?.number, let index = view.members.index(of: chosen), chosen != number else {
             return origin.fail(.unavailable, "group \(group) has no primary; nothing was done", into: &effects)
         }
@@ -112,7 +113,8 @@ extension DataNode {
 
     /// Has the ring proved for requests that wait for it, and takes up those that need wait no more.
     mutating func proveRing(now: Instant, into effects: inout Sink) {
-        guard !gate.waiting.isEmpty, let isServing = primary?.isServing else { return }
+        // While it hands over nothing may be appended; the requests wait, and are told so in time.
+        guard !gate.waiting.isEmpty, let isServing = primary?.isServing, primary?.isHandingOver != true else { return }
         for (waiting, admission) in gate.takeReady() {
             switch admission {
             case .admitted: execute(waiting.request, origin: waiting.origin, now: now, into: &effects)

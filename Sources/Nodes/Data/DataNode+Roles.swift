@@ -68,12 +68,12 @@ extension DataNode {
         case .deposed(let reason): stepDown(reason, now: now, into: &effects)
         case .handedOver(let heir):
             if phase == .draining { effects.reached(.handedOverAtShutdown) }
-            stepDown("handed over to \(heir)", now: now, into: &effects)
+            stepDown("handed over to \(heir)", heir: heir, now: now, into: &effects)
         }
     }
 
     /// Ends this life's primary. What it had appended may still come to be; it says so to everyone who waits.
-    mutating func stepDown(_ reason: String, now: Instant, into effects: inout Sink) {
+    mutating func stepDown(_ reason: String, heir: MemberID? = nil, now: Instant, into effects: inout Sink) {
         guard let primary else { return }
         effects.log(
             .warning, "stepping down as primary",
@@ -83,6 +83,7 @@ extension DataNode {
         configPort = primary.port
         self.primary = nil
         keeper = nil
+        transferEnded(heir, into: &effects)
         effects.append(.cancelTimer(Timer.heartbeat))
         effects.append(.setTimer(Timer.resignation, at: now + options.replication.replicationTimeout))
         pending.failAll("group \(group): the primary of term \(endedTerm) stepped down", into: &effects)

@@ -99,6 +99,8 @@ public struct DataNode: Node {
         var reason: String
     }
 
+    /// The operator who waits for what comes of a handover.
+    var transferOrigin: Origin?
     var gate: RingGate
     var pending = PendingCalls()
     /// Stale reads that wait for their position.
@@ -149,6 +151,8 @@ public struct DataNode: Node {
             }
         case .forward(let id, let request):
             take(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
+        case .transfer(let id, let request):
+            transferRequested(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
         case .statusQuery(let id): effects.append(.send(.statusReply(id: id, status(at: now)), to: sender))
         case .probe(let id): effects.append(.send(.probeReply(probeReply(id)), to: sender))
         case .forwardReply, .statusReply, .suspicion, .probeReply: break  // For servers.
@@ -201,6 +205,7 @@ public struct DataNode: Node {
             if vigil.hasRung { tellOfSilence(now: now, into: &effects) }
         }
         answerStale(into: &effects)
+        concludeTransfer(into: &effects)
         if phase == .draining, pending.isEmpty, primary?.isHandingOver != true { drainEnded(now: now, into: &effects) }
         if store.isOpen { store.flush(into: &effects) }
     }

@@ -126,7 +126,7 @@ extension ServerNode {
                 fail(id, error, into: &effects)
             }
         case .done: answer(id, reply, into: &effects)
-        case .status, .routes: break
+        case .status, .routes, .transferred: break
         }
     }
 
@@ -158,6 +158,7 @@ extension ServerNode {
     mutating func linkDown(_ peer: Address, at now: Instant, into effects: inout Sink) {
         links.wentDown(peer)
         statusLost(peer, at: now, into: &effects)
+        transfersLost(peer, into: &effects)
         for id in requests.ids(where: { $0.isSent(to: peer) }) {
             guard let entry = requests[id] else { continue }
             if entry.request.isStaleRead {
@@ -260,6 +261,7 @@ extension ServerNode {
 
     /// The node ends: what was sent may have happened, the rest did not.
     mutating func failAllRequests(into effects: inout Sink) {
+        for peer in transfers.values.map(\.peer) { transfersLost(peer, into: &effects) }
         for id in requests.ids(where: { _ in true }) {
             guard let entry = requests[id] else { continue }
             effects.reached(.serverLeftRequests)

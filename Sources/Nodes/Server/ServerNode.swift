@@ -80,6 +80,8 @@ public struct ServerNode: Node {
     /// When the timer that looks at the requests is set for.
     var requestsDue: Instant?
     var status: StatusRound?
+    /// By the identity of the message.
+    var transfers = SortedMap<UInt64, PendingTransfer>()
     /// Whether a route may have changed since parked requests were last tried.
     var routesChanged = false
     /// Where data nodes are registered, or were when they were sent something that is not answered.
@@ -120,6 +122,8 @@ public struct ServerNode: Node {
             keyRequested(request, patience: patience, call: call, at: now, into: &effects)
         case .requested(.status, let call): statusRequested(call, at: now, into: &effects)
         case .requested(.routes, let call): routesRequested(call, into: &effects)
+        case .requested(.transfer(let request), let call):
+            transferRequested(request, call: call, at: now, into: &effects)
         case .cancelled(let call): cancelled(call)
         case .disk: break
         case .timerFired(let timer): timerFired(timer, at: now, into: &effects)
@@ -132,13 +136,15 @@ public struct ServerNode: Node {
         _ message: PeerMessage, from sender: Address, at now: Instant, into effects: inout Sink
     ) {
         switch message {
-        case .forwardReply(let id, let reply): forwardAnswered(id, reply, from: sender, at: now, into: &effects)
+        case .forwardReply(let id, let reply):
+            if transferAnswered(id, reply, into: &effects) { return }
+            forwardAnswered(id, reply, from: sender, at: now, into: &effects)
         case .statusReply(let id, let replica):
             if links.isProbed(sender, by: id) { linkUp(sender, at: now, into: &effects) }
             statusAnswered(id, replica, at: now, into: &effects)
         case .suspicion(let suspicion): suspected(suspicion, from: sender, at: now, into: &effects)
         case .probeReply(let reply): probeAnswered(reply, from: sender, into: &effects)
-        case .append, .appendReply, .forward, .statusQuery, .probe: break  // Between data nodes, or for one.
+        case .append, .appendReply, .forward, .transfer, .statusQuery, .probe: break  // Between data nodes, or for one.
         }
     }
 
@@ -166,6 +172,7 @@ public struct ServerNode: Node {
     private mutating func cancelled(_ call: CallID) {
         requests.remove(call: call)
         status?.calls.removeAll { $0 == call }
+        for (id, transfer) in transfers where transfer.call == call { transfers[id] = nil }
     }
 
     /// Whether this server takes itself for the master. For those who watch.

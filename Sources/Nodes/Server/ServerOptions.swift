@@ -38,7 +38,7 @@ public struct ServerOptions: Hashable, Sendable {
         replicaPatience: Nanoseconds = .milliseconds(500),
         statusPatience: Nanoseconds = .milliseconds(500), pendingStatusCalls: Int = 1_000,
         drainTime: Nanoseconds = .seconds(2), virtualNodes: Int = Ring.defaultVirtualNodes,
-        probePatience: Nanoseconds = .milliseconds(200)
+        probePatience: Nanoseconds = .milliseconds(400)
     ) {
         self.limits = limits
         self.pendingRequests = pendingRequests
