@@ -8,14 +8,14 @@ import SimulationCommands
         commandName: "aviary",
         abstract: "A replicated, sharded key-value store.",
         discussion: """
-            Nodes:  server, data.  Client:  client, put, get, delete.  Operations:  status, health, bench.  Simulator:  sim.
+            Nodes:  server, data.  Client:  client, put, get, delete.  Operations:  status, health, admin, bench.  Simulator:  sim.
 
             Exit codes: 0 done; 1 no such key, or a node that had to stop; 2 an error, named in one line on standard error.
             """,
         version: aviaryVersion,
         subcommands: [
             ServerCommand.self, DataCommand.self, ClientCommand.self, PutCommand.self, GetCommand.self, DeleteCommand.self,
-            StatusCommand.self, HealthCommand.self, BenchCommand.self, SimCommand.self,
+            StatusCommand.self, HealthCommand.self, AdminCommand.self, BenchCommand.self, SimCommand.self,
         ])
 
     /// Runs the command that the arguments name; every error leaves as one line and exit code 2.

@@ -165,9 +165,7 @@ public final class KVClient: Sendable {
 
     private func wait(_ request: ClientRequest, _ timeout: Nanoseconds) throws(ClientError) -> ClientReply {
         let waiter = Waiter()
-        _ = core.start(
-            request.map { UnaryMethod($0.kind) } ?? .status, request, timeout: timeout,
-            completion: .result { waiter.fulfil($0) })
+        _ = core.start(request, timeout: timeout, completion: .result { waiter.fulfil($0) })
         return try waiter.wait().get()
     }
 
