@@ -49,7 +49,9 @@ extension Primary {
                 return "number \(number) is not in-sync (in-sync standbys: \(names.isEmpty ? "none" : names))"
             }
         }
-        let able = writer.config.inSync.filter { member in (number ?? member.number) == member.number && canSucceed(member, now: now) }
+        let able = writer.config.inSync.filter { member in
+            (number ?? member.number) == member.number && canSucceed(member, now: now)
+        }
         guard let heir = able.max(by: { acked(of: $0) < acked(of: $1) }) else {
             return number.map { "number \($0) does not answer" } ?? "no in-sync standby answers"
         }
@@ -80,7 +82,8 @@ extension Primary {
     mutating func advanceHandover(store: LogStore, isIdle: Bool, now: Instant, into effects: inout Sink) {
         guard let handover, !handover.isSilent else { return }
         if now - handover.began > options.replicationTimeout {
-            return abandonHandover("what was under way did not finish in \((now - handover.began).milliseconds) ms", into: &effects)
+            return abandonHandover(
+                "what was under way did not finish in \((now - handover.began).milliseconds) ms", into: &effects)
         }
         guard !writer.isBusy, isIdle, store.commit == store.last.seq else { return }
         guard writer.config.inSync.contains(handover.heir), canSucceed(handover.heir, now: now) else {
@@ -95,7 +98,8 @@ extension Primary {
         handoverFailure = reason
         effects.reached(.handoverAbandoned)
         effects.log(
-            .warning, "not handing over after all", [LogField("group", group), LogField("term", term), LogField("reason", reason)])
+            .warning, "not handing over after all",
+            [LogField("group", group), LogField("term", term), LogField("reason", reason)])
     }
 
     /// It is decided that config has not moved to the heir.

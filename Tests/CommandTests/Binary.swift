@@ -88,7 +88,8 @@ final class Store: Sendable {
             return .done(.opened(SessionID(opened: .zero)), at: .init(group: "", lineage: .init(""), seq: 0))
         case .transfer(let request):
             guard request.group == "birds" else {
-                return .failed(ClientError(.failedPrecondition, "server store:1 knows no group \(request.group); nothing was done"))
+                return .failed(
+                    ClientError(.failedPrecondition, "server store:1 knows no group \(request.group); nothing was done"))
             }
             return .transferred(Transferred(primary: MemberID(store: StoreID("77"), number: request.to ?? 8), term: 5))
         case .routes: return .routes(Routes(ring: RingStatus(version: 0, sealed: false, tokens: []), groups: []))

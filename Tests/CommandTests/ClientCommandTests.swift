@@ -52,6 +52,18 @@ import Wire
         #expect(try run("get", "--base64", "no base64").complaint == "the key is not base64")
     }
 
+    @Test func `A transfer names the new primary, or says why not`() throws {
+        let done = try run("admin", "transfer", "--group", "birds", "--to", "3")
+        #expect((done.code, done.text) == (0, "group birds: number 3 is primary of term 5\n"))
+        let any = try run("admin", "transfer", "--group", "birds", "--json")
+        #expect(any.text == #"{"group":"birds","primary":8,"store":"77","term":5}"# + "\n")
+        let unknown = try run("admin", "transfer", "--group", "fish")
+        #expect(
+            (unknown.code, unknown.complaint)
+                == (2, "FAILED_PRECONDITION: server store:1 knows no group fish; nothing was done"))
+        #expect(try run("admin", "transfer", "--group", "birds", "--to", "0").code == 2)
+    }
+
     @Test func `A failure is one line that begins with gRPC's code`() throws {
         let failing = try Store { _ in .failed(ClientError(.invalidArgument, "the key is empty; a key has 1 to 1024 bytes")) }
         let result = try Binary.run(["put", "", "v", "--server", failing.address.description])

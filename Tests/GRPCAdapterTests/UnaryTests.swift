@@ -15,7 +15,8 @@ import Wire
             case .key(.openSession, _): .done(.opened(Samples.identity.session), at: ClientReply.anyPosition)
             case .status: .status(Samples.status)
             case .routes: .routes(Samples.routes)
-            case .transfer(let request): .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
+            case .transfer(let request):
+                .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
             }
         } _: { server, client in
             try client.put(key: bytes("k"), value: bytes("v"), timeout: patience)
@@ -237,7 +238,8 @@ import Wire
             case .key(.openSession, _): .failed(ClientError(.unavailable, "no primary yet"))
             case .status: .status(Samples.status)
             case .routes: .routes(Samples.routes)
-            case .transfer(let request): .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
+            case .transfer(let request):
+                .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
             }
         }
         let client = server.client()

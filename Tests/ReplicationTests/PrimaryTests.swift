@@ -381,7 +381,8 @@ struct PrimaryTests {
         #expect(handOver() == nil)
         let (id, _) = try #require(configWrites(endBatch(heir: true)).first)
         now = now + .milliseconds(5)
-        let refusal = CoordinationReply.failed(.noNode, operations: [nil, .noNode, .runtimeInconsistency, .runtimeInconsistency])
+        let refusal = CoordinationReply.failed(
+            .noNode, operations: [nil, .noNode, .runtimeInconsistency, .runtimeInconsistency])
         #expect(primary.coordinated(id, refusal, now: now, into: &disk.sink) == nil)
         #expect(!primary.isHandingOver && primary.failedHandover == "ZooKeeper refused it")
         ack(1, sentAt: before)
@@ -401,7 +402,8 @@ struct PrimaryTests {
         endBatch()
         now = now + PrimaryTests.options.replicationTimeout / 2 + .milliseconds(1)
         endBatch()
-        #expect(!primary.isHandingOver && primary.failedHandover?.hasPrefix("what was under way did not finish in 1501 ms") == true)
+        #expect(
+            !primary.isHandingOver && primary.failedHandover?.hasPrefix("what was under way did not finish in 1501 ms") == true)
     }
 
     @Test("Only an in-sync standby that answers can succeed, and the refusal says who cannot and why")

@@ -33,7 +33,8 @@ extension ClusterRun {
         case .reply(.failed(let error)): errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
         case .reply(.transferred(let result)):
             if let to = request.to, result.primary.number != to {
-                judged(Violation("answers fit their questions", "asked for \(to), the operator was told \(result.primary.number)"))
+                judged(
+                    Violation("answers fit their questions", "asked for \(to), the operator was told \(result.primary.number)"))
             }
         case .reply(let reply):
             judged(Violation("answers fit their questions", "a transfer was answered with \(reply)"))

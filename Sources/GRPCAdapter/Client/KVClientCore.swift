@@ -66,7 +66,8 @@ final class KVClientCore: Sendable {
         _ request: ClientRequest, timeout: Nanoseconds, completion: ClientAttempt.Completion
     ) -> KVClient.CallHandle {
         let attempt = ClientAttempt(
-            method: UnaryMethod(request), request: request, deadline: UncheckedSendable(aviary_deadline_after(max(0, timeout.count))),
+            method: UnaryMethod(request), request: request,
+            deadline: UncheckedSendable(aviary_deadline_after(max(0, timeout.count))),
             completion: completion, server: preferred.load(ordering: .relaxed))
         let begun = table.withLock { table -> Result<(Int, ClientCallTable.Memory, KVClient.CallHandle), ClientError> in
             if table.isStopping { return .failure(ClientError(.unavailable, "the client is shut down")) }

@@ -25,7 +25,8 @@ extension UnaryMethod {
         case (.transfer, .transferred(let result)): .success(makeMessage(result))
         case (_, .failed(let error)): .failure(error)
         case (.put, _), (.get, _), (.delete, _), (.openSession, _), (.status, _), (.routes, _),
-            (.transfer, _): .failure(Self.mismatch)
+            (.transfer, _):
+            .failure(Self.mismatch)
         }
     }
 

@@ -10,7 +10,8 @@ extension DataNode {
     ) {
         guard request.group == group else {
             return origin.fail(
-                .failedPrecondition, "this is a node of group \(group), not of \(request.group); nothing was done", into: &effects)
+                .failedPrecondition, "this is a node of group \(group), not of \(request.group); nothing was done",
+                into: &effects)
         }
         guard phase == .running, primary != nil else { return refuseAsReplica(origin, into: &effects) }
         if let reason = primary?.beginHandover(to: request.to, leaving: false, now: now, into: &effects) {

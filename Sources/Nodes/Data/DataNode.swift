@@ -187,7 +187,8 @@ public struct DataNode: Node {
     private mutating func batchEnded(now: Instant, into effects: inout Sink) {
         beginRound(into: &effects)
         if let applied = primary?.batchEnded(
-            store: &store, promise: promise, isIdle: pending.isEmpty, now: now, into: &effects) {
+            store: &store, promise: promise, isIdle: pending.isEmpty, now: now, into: &effects)
+        {
             for entry in applied {
                 pending.committed(entry.seq, existed: entry.existed, at: position(entry.seq), into: &effects)
             }

@@ -79,7 +79,7 @@ enum Consistency: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
-extension GroupPosition: @retroactive ExpressibleByArgument {
+extension GroupPosition: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 }
 
