@@ -218,7 +218,7 @@ extension ClusterRun {
                 plan(.repeatAnswered(client: client, clients[client].answered.count - 1), after: again)
             }
             succeeded(client, operation, result, at: position)
-        case .reply(.status), .reply(.routes):
+        case .reply(.status), .reply(.routes), .reply(.transferred):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with \(outcome)"))
         }
     }
@@ -275,7 +275,7 @@ extension ClusterRun {
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
             if error.code == .notFound { sessionIsGone(place.client, answered.identity, group: answered.group) }
         case .reply(.done(let result, let position)): judgeOnce(answered.identity, position, result)
-        case .reply(.status), .reply(.routes):
+        case .reply(.status), .reply(.routes), .reply(.transferred):
             judged(Violation("answers fit their questions", "a mutation was answered with a status"))
         }
     }

@@ -101,7 +101,8 @@ extension DataNode {
     mutating func expireSessions(now: Instant, into effects: inout Sink) {
         guard phase == .running, primary?.isServing == true else { return }
         keepSessions(now: now)
-        guard keeper?.isTimeToLook(at: now) == true else { return }
+        // While this primary hands over nothing is appended.
+        guard primary?.isHandingOver != true, keeper?.isTimeToLook(at: now) == true else { return }
         for session in keeper?.expired(of: store.sessions.ids, at: now) ?? [] {
             effects.reached(.sessionExpired)
             close(session)
