@@ -122,6 +122,9 @@ public nonisolated struct Aviary_V1_RequestIdentity: Sendable {
   /// The lowest of them whose answer the client still waits for: results below are forgotten.
   public var lowestOpen: UInt64 = 0
 
+  /// The group that opened the session: that of the position with which it was answered.
+  public var group: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -402,7 +405,7 @@ nonisolated extension Aviary_V1_Session: SwiftProtobuf.Message, SwiftProtobuf._M
 
 nonisolated extension Aviary_V1_RequestIdentity: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RequestIdentity"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}sequence\0\u{3}lowest_open\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{1}sequence\0\u{3}lowest_open\0\u{1}group\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -413,6 +416,7 @@ nonisolated extension Aviary_V1_RequestIdentity: SwiftProtobuf.Message, SwiftPro
       case 1: try { try decoder.decodeSingularMessageField(value: &self._session) }()
       case 2: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
       case 3: try { try decoder.decodeSingularUInt64Field(value: &self.lowestOpen) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.group) }()
       default: break
       }
     }
@@ -432,6 +436,9 @@ nonisolated extension Aviary_V1_RequestIdentity: SwiftProtobuf.Message, SwiftPro
     if self.lowestOpen != 0 {
       try visitor.visitSingularUInt64Field(value: self.lowestOpen, fieldNumber: 3)
     }
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -439,6 +446,7 @@ nonisolated extension Aviary_V1_RequestIdentity: SwiftProtobuf.Message, SwiftPro
     if lhs._session != rhs._session {return false}
     if lhs.sequence != rhs.sequence {return false}
     if lhs.lowestOpen != rhs.lowestOpen {return false}
+    if lhs.group != rhs.group {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -99,7 +99,8 @@ extension ClientMachine {
                 return window.identity(identity.sequence)
             }
             // A session that its group has forgotten: whatever is said of it, it stays forgotten.
-            return RequestIdentity(session: identity.session, sequence: identity.sequence, lowestOpen: 1)
+            return RequestIdentity(
+                group: identity.group, session: identity.session, sequence: identity.sequence, lowestOpen: 1)
         }
         switch operation.request {
         case .put(let key, let value): return .put(key: key, value: value, identity: identity)

@@ -145,7 +145,7 @@ extension ClientMachine {
             choice.answered(attempt.to)
             guard position.group == group else { return keyHasMoved(from: group, at: now, into: &effects) }
             groups.update(group) { state in
-                state.window = SessionWindow(session: session)
+                state.window = SessionWindow(group: group, session: session)
                 state.failures = 0
                 state.hops = 0
                 state.redirect = nil

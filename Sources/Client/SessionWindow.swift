@@ -4,6 +4,7 @@ import Wire
 
 /// This client's session in one group: it numbers the mutations and knows which of them are open.
 struct SessionWindow: Sendable {
+    let group: String
     let session: SessionID
     /// The lowest open sequence number; equal to `next` where none is open.
     private(set) var lowestOpen: UInt64 = 1
@@ -11,7 +12,10 @@ struct SessionWindow: Sendable {
     /// From `lowestOpen` on: whether each is over.
     private var isOver: Deque<Bool> = []
 
-    init(session: SessionID) { self.session = session }
+    init(group: String, session: SessionID) {
+        self.group = group
+        self.session = session
+    }
 
     /// How many numbers the group must remember for this client.
     var span: Int { isOver.count }
@@ -25,7 +29,8 @@ struct SessionWindow: Sendable {
 
     /// The identity under which to send a mutation now.
     func identity(_ sequence: UInt64) -> RequestIdentity {
-        RequestIdentity(session: session, sequence: sequence, lowestOpen: min(lowestOpen, sequence))
+        RequestIdentity(
+            group: group, session: session, sequence: sequence, lowestOpen: min(lowestOpen, sequence))
     }
 
     /// Nobody waits for this one any more.

@@ -302,22 +302,32 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
 
 /// A set of marks, as bits: no allocation.
 public struct SometimesSet: Hashable, Sendable {
-    @usableFromInline var bits: UInt128 = 0
+    /// The marks from 0 on, and those from 128 on.
+    @usableFromInline var low: UInt128 = 0
+    @usableFromInline var high: UInt128 = 0
 
     @inlinable public init() {}
 
-    @inlinable public var isEmpty: Bool { bits == 0 }
+    @inlinable public var isEmpty: Bool { low | high == 0 }
 
-    @inlinable public func contains(_ mark: Sometimes) -> Bool { bits >> UInt128(mark.rawValue) & 1 == 1 }
+    @inlinable public func contains(_ mark: Sometimes) -> Bool {
+        let bits = mark.rawValue < 128 ? low : high
+        return bits >> UInt128(mark.rawValue & 127) & 1 == 1
+    }
 
-    @inlinable public mutating func insert(_ mark: Sometimes) { bits |= 1 << UInt128(mark.rawValue) }
+    @inlinable public mutating func insert(_ mark: Sometimes) {
+        let bit: UInt128 = 1 << UInt128(mark.rawValue & 127)
+        if mark.rawValue < 128 { low |= bit } else { high |= bit }
+    }
 
     /// In the order of the marks.
     public func forEach(_ body: (Sometimes) -> Void) {
-        var rest = bits
-        while rest != 0 {
-            if let mark = Sometimes(rawValue: UInt8(rest.trailingZeroBitCount)) { body(mark) }
-            rest &= rest - 1
+        for (first, bits) in [(0, low), (128, high)] where bits != 0 {
+            var rest = bits
+            while rest != 0 {
+                if let mark = Sometimes(rawValue: UInt8(first + rest.trailingZeroBitCount)) { body(mark) }
+                rest &= rest - 1
+            }
         }
     }
 }

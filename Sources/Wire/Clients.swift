@@ -84,8 +84,8 @@ public struct GroupPosition: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A client session of one group: the position of the log entry that opened it. No other ever has the same, whatever became of
-/// the group, because a term is given out once.
+/// A client session of one group: the position of the log entry that opened it. No other of that group ever has the same, whatever
+/// became of it, because a term is given out once. Another group's may.
 public struct SessionID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var opened: Position
 
@@ -98,13 +98,18 @@ public struct SessionID: Hashable, Comparable, Sendable, CustomStringConvertible
 /// Which mutation of a client session this is. A group executes each once, however often it arrives, and answers repeats with
 /// the result that it remembers.
 public struct RequestIdentity: Hashable, Sendable, CustomStringConvertible {
+    /// The group that opened the session. Without it a client that is wrong about who owns a key would be taken for the owner of a
+    /// session with the same name, and be answered with what that one did. Empty in that group's own log, where it goes without
+    /// saying.
+    public var group: String
     public var session: SessionID
     /// Counts the session's mutations, from 1.
     public var sequence: UInt64
     /// The lowest of them whose answer the client still waits for: results below are forgotten.
     public var lowestOpen: UInt64
 
-    public init(session: SessionID, sequence: UInt64, lowestOpen: UInt64) {
+    public init(group: String = "", session: SessionID, sequence: UInt64, lowestOpen: UInt64) {
+        self.group = group
         self.session = session
         self.sequence = sequence
         self.lowestOpen = lowestOpen

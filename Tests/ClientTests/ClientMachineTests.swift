@@ -17,7 +17,7 @@ import Wire
         bench.answer(.routes(ClientBench.routes))
         #expect(bench.lastRequest == .openSession(key: bytes("k")))
         bench.done(.opened(ClientBench.session))
-        let identity = RequestIdentity(session: ClientBench.session, sequence: 1, lowestOpen: 1)
+        let identity = RequestIdentity(group: "birds", session: ClientBench.session, sequence: 1, lowestOpen: 1)
         #expect(bench.lastRequest == .put(key: bytes("k"), value: [1], identity: identity))
         bench.done(.put)
         #expect(bench.outcomes[id] == .done(.put, at: ClientBench.position()))
@@ -175,7 +175,7 @@ import Wire
             return
         }
         #expect(error.code == .notFound)
-        #expect(bench.lastRequest?.identity == RequestIdentity(session: other, sequence: 1, lowestOpen: 1))
+        #expect(bench.lastRequest?.identity == RequestIdentity(group: "birds", session: other, sequence: 1, lowestOpen: 1))
         bench.done(.put)
         #expect(bench.outcomes[sure] == .done(.put, at: ClientBench.position()))
     }

@@ -44,7 +44,7 @@ enum Samples {
         ])
 
     static let identity = RequestIdentity(
-        session: SessionID(opened: Position(term: 2, seq: 5)), sequence: 8, lowestOpen: 6)
+        group: "zdata1", session: SessionID(opened: Position(term: 2, seq: 5)), sequence: 8, lowestOpen: 6)
 
     static let entries = [
         Entry(position: Position(term: 1, seq: 1), operation: .beginTerm),

@@ -37,6 +37,8 @@ struct WorkOracle: Sendable {
         var clients: Int
         /// How many calls each of them has open at once.
         var callsPerClient = 1
+        /// Whether somebody asks for other primaries now and then, too.
+        var hasOperator = false
         /// How soon a client may give up and call again.
         var shortestPatience: Nanoseconds
         /// Appends that may be under way to one store.
@@ -97,7 +99,8 @@ struct WorkOracle: Sendable {
     func queues(_ load: WorldLoad) -> Violation? {
         let figures = [
             ("inbox", load.longestInbox, longestQueue(from: shape.servers)), ("link", load.longestLink, longestQueue(from: 1)),
-            ("list of open calls", load.mostOpenCalls, 2 * shape.clients * shape.callsPerClient),
+            // The operator has one at a time.
+            ("list of open calls", load.mostOpenCalls, 2 * shape.clients * shape.callsPerClient + (shape.hasOperator ? 2 : 0)),
         ]
         for (what, length, bound) in figures where length > bound {
             return Violation("queues are bounded", "one \(what) held \(length), and at most \(bound) can be explained")

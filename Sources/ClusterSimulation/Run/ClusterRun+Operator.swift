@@ -21,9 +21,15 @@ extension ClusterRun {
         let to = operation.chance(1, in: 2) ? UInt64(1 + operation.below(8)) : nil
         let request = TransferRequest(group: ClusterPlan.groupNames[group % 4], to: to)
         let server = operation.below(plan.servers)
-        guard isPresent(server) else { return }
+        guard isPresent(server), transferCall.map({ transfers[$0] == nil }) ?? true else { return }
         let call = world.call(.transfer(request), from: 0, to: server)
         transfers[call] = request
+        transferCall = call
+        plan(.giveUpTransfer(call), after: .seconds(5))
+    }
+
+    mutating func giveUpTransfer(_ call: CallID) {
+        if transfers.removeValue(forKey: call) != nil { world.abandon(call) }
     }
 
     mutating func transferAnswered(_ call: CallID, _ outcome: CallOutcome<ClientReply>) {

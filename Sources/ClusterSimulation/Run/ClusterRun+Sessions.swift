@@ -21,10 +21,10 @@ struct ClientSession: Sendable {
 
     init(_ id: SessionID) { self.id = id }
 
-    mutating func begin() -> RequestIdentity {
+    mutating func begin(in group: String) -> RequestIdentity {
         open.append(next)
         next += 1
-        return RequestIdentity(session: id, sequence: next - 1, lowestOpen: open[0])
+        return RequestIdentity(group: group, session: id, sequence: next - 1, lowestOpen: open[0])
     }
 
     mutating func finished(_ sequence: UInt64) { open.removeAll { $0 == sequence } }
@@ -106,7 +106,7 @@ extension ClusterRun {
         guard var operation = clients[client].current, var once = operation.once else { return }
         if once.identity == nil, let group = clients[client].groupOfKey[operation.key] {
             once.group = group
-            once.identity = clients[client].sessions.update(group) { $0.begin() }
+            once.identity = clients[client].sessions.update(group) { $0.begin(in: group) }
         }
         let isLost = clients[client].groupOfKey[operation.key] == nil && !clients[client].sessions.isEmpty
         let request =

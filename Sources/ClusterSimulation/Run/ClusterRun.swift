@@ -45,6 +45,7 @@ public struct ClusterRun: Sendable {
         case look
         /// The operator asks for another primary somewhere.
         case transfer
+        case giveUpTransfer(CallID)
     }
 
     public let seed: UInt64
@@ -66,6 +67,8 @@ public struct ClusterRun: Sendable {
     var repeatOfCall = LookupTable<CallID, AnsweredMutation.Place>()
     /// What the operator waits for.
     var transfers = LookupTable<CallID, TransferRequest>()
+    /// The last of them; the next waits for its end.
+    var transferCall: CallID?
     var keys: [WorkloadKey] = []
     var keyNamed = LookupTable<String, Int>()
     /// What all clients saw.
@@ -149,7 +152,7 @@ public struct ClusterRun: Sendable {
         work = WorkOracle(
             WorkOracle.Shape(
                 servers: plan.servers, stores: plan.stores, clients: plan.clients,
-                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, shortestPatience: plan.patience / 4,
+                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, hasOperator: plan.transfers > 0, shortestPatience: plan.patience / 4,
                 windowAppends: plan.data.replication.windowAppends))
         budget = FaultBudget(groups: plan.stores.count)
         clients = (0..<plan.clients).map { WorkloadClient(number: $0) }
@@ -256,6 +259,7 @@ public struct ClusterRun: Sendable {
         case .heal: heal()
         case .look: look()
         case .transfer: transfer()
+        case .giveUpTransfer(let call): giveUpTransfer(call)
         }
     }
 

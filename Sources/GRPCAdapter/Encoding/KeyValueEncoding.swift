@@ -119,6 +119,7 @@ extension RequestIdentity: ProtobufEncodable {
         sink.message(1, session)
         sink.field(2, sequence)
         sink.field(3, lowestOpen)
+        sink.field(4, group)
     }
 
     init(from reader: ProtobufReader) throws(Malformed) {
@@ -129,6 +130,7 @@ extension RequestIdentity: ProtobufEncodable {
             case 1: session = try SessionID(from: reader.message())
             case 2: sequence = try reader.quantity()
             case 3: lowestOpen = try reader.quantity()
+            case 4: group = try reader.string()
             default: try reader.skip()
             }
         }

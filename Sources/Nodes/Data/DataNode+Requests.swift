@@ -105,7 +105,9 @@ extension DataNode {
             )
         }
         let position = Position(term: term, seq: store.last.seq + 1)
-        store.append(Entry(position: position, operation: operation, identity: identity))
+        var recorded = identity
+        recorded?.group = ""
+        store.append(Entry(position: position, operation: operation, identity: recorded))
         pending.add(
             PendingCalls.Write(
                 seq: position.seq, kind: kind, bytes: bytes, origin: origin, mutation: identity.map { .init($0) }))

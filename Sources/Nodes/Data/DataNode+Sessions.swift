@@ -22,6 +22,11 @@ extension DataNode {
         _ operation: Operation, _ kind: PendingCalls.Write.Kind, _ identity: RequestIdentity, origin: Origin, now: Instant,
         into effects: inout Sink
     ) {
+        guard identity.group == group else {
+            return origin.fail(
+                .notFound, "session \(identity.session) is of group \(identity.group), not of \(group); nothing was done",
+                into: &effects)
+        }
         keepSessions(now: now)
         keeper?.heard(identity.session, at: now)
         switch pending.join(PendingCalls.Mutation(identity), origin, atMost: options.pendingWrites) {
