@@ -210,6 +210,12 @@ public struct ClusterPlan: Sendable {
         sessionPercent = pick([0, 60, 90, 100])
         data.sessions.idleTime = pick([.milliseconds(400), .seconds(3), .seconds(300)])
         data.sessions.evictionTime = pick([.milliseconds(50), .seconds(1)])
+        // A session that is forgotten while its first mutation is on its way is of no use to anybody, ever.
+        let longestWay = world.network.latency.worst * 8 + world.disk.syncTime.worst * 2
+        if world.network.latency.worst >= .milliseconds(100) || world.disk.syncTime.worst >= .milliseconds(100) {
+            data.sessions.idleTime = max(data.sessions.idleTime, longestWay)
+            data.sessions.evictionTime = max(data.sessions.evictionTime, longestWay)
+        }
         // Every client has one session in each group, and those that it has forgotten go when they are idle.
         data.sessions.mostSessions = pick([clients, 10_000])
         data.sessions.mostResults = pick([2, 8, 1_024])

@@ -152,7 +152,8 @@ public struct ClusterRun: Sendable {
         work = WorkOracle(
             WorkOracle.Shape(
                 servers: plan.servers, stores: plan.stores, clients: plan.clients,
-                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, hasOperator: plan.transfers > 0, shortestPatience: plan.patience / 4,
+                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, hasOperator: plan.transfers > 0,
+                shortestPatience: plan.patience / 4,
                 windowAppends: plan.data.replication.windowAppends))
         budget = FaultBudget(groups: plan.stores.count)
         clients = (0..<plan.clients).map { WorkloadClient(number: $0) }
