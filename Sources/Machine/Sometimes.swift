@@ -49,6 +49,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case entriesRepeated
     /// An entry of another term stood in an entry's place: the log was cut.
     case logCutAtDivergence
+    /// A lease was to be promised that is longer than any that this store had promised: the log has it first.
+    case longerLeaseRemembered
     /// The primary had committed what was not yet synced here.
     case commitWaitedForOwnSync
 
@@ -166,6 +168,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case closingTimedOut
     /// A shutdown came while the store was being opened.
     case shutdownDuringOpening
+    /// A store had promised a longer lease, in an earlier life, than it is set to.
+    case longerLeaseInherited
 
     // Client sessions.
 

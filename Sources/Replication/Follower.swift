@@ -28,7 +28,7 @@ public struct Follower: Sendable {
     private var verifiedEnd: UInt64 = 0
     /// What was told last, so that a sync which moves nothing says nothing.
     private var told: UInt64 = 0
-    /// The log's write mark that must be durable before anything of this term is acked.
+    /// The log's write mark that must be durable before anything of this term is acked: its adoption, and the lease that acks promise.
     private var adoptionMark: UInt64 = 0
     /// How far the primary has committed, as it said last.
     private var primaryCommit: UInt64 = 0
@@ -128,6 +128,11 @@ public struct Follower: Sendable {
             effects.reached(.appendDuringRewrite)
             owed = (Echo(append), append.lease, .busy)
             return .dropped
+        }
+        if append.lease > store.longestLease {
+            // A later life of this store must know how long it may be bound, whatever it is set to itself.
+            effects.reached(.longerLeaseRemembered)
+            adoptionMark = max(adoptionMark, store.remember(lease: append.lease))
         }
         guard store.term(at: append.previous.seq) == append.previous.term else {
             effects.reached(.appendDidNotFit)

@@ -4,8 +4,8 @@ import Machine
 /// What a store has promised: not to serve as primary before some instant of its own clock.
 ///
 /// Every accepted append is answered with such a promise; a primary may answer reads while promises of all stores that
-/// count are running (leases: C. Gray, D. Cheriton, 1989). A new life does not know what the one before promised, but
-/// that cannot reach further than one lease beyond its start.
+/// count are running (leases: C. Gray, D. Cheriton, 1989). A new life does not know when the one before promised, but that cannot
+/// reach further beyond its start than the longest lease that its store ever promised, which is in the log.
 ///
 /// A primary that hands over has stopped to serve before it says so: who promised to it, and to it alone, is free.
 public struct Promise: Hashable, Sendable {

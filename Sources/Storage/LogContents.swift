@@ -8,6 +8,8 @@ import Wire
     @usableFromInline var lineage: Lineage?
     /// The highest term heard of, in an adopt line or an entry.
     @usableFromInline var adoptedTerm: UInt64 = 0
+    /// The longest lease that the store has promised.
+    @usableFromInline var longestLease = Nanoseconds.zero
     @usableFromInline var terms = TermTable()
     var tail: EntryTail
     var index = KeyIndex()

@@ -71,6 +71,13 @@ struct LogEncoder: Sendable {
         seal(from: start)
     }
 
+    mutating func lease(_ lease: Nanoseconds) {
+        let start = bytes.count
+        word("lease")
+        field(UInt64(lease.count))
+        seal(from: start)
+    }
+
     mutating func lineage(_ lineage: Lineage) {
         let start = bytes.count
         word("lineage")

@@ -19,6 +19,7 @@ import Wire
 ///     %forget <term> <seq> <commit> <durable> <session> <crc>
 ///                                                     an entry that ends one
 ///     %adopt <term> <crc>                             the highest term heard of
+///     %lease <nanoseconds> <crc>                      the longest lease that the store ever promised
 ///     %lineage <id> <crc>                             the history that the store belongs to
 ///     %closed <last seq> <commit> <crc>               everything before this line was synced when it was written
 ///
@@ -68,6 +69,7 @@ enum ControlLine: Hashable, Sendable {
     case openSession(EntryMarks)
     case closeSession(SessionID, EntryMarks)
     case adopt(term: UInt64)
+    case lease(Nanoseconds)
     case lineage(Lineage)
     case closed(last: UInt64, commit: UInt64)
     /// A line that a reader who does not know it may skip.
@@ -111,6 +113,7 @@ struct LineReader {
         case "session": line = entryMarks().map(ControlLine.openSession)
         case "forget": line = closeSession()
         case "adopt": line = number().map(ControlLine.adopt(term:))
+        case "lease": line = number().flatMap { Int64(exactly: $0) }.map { .lease(Nanoseconds($0)) }
         case "lineage": line = lineage().map(ControlLine.lineage)
         case "closed": line = closed()
         case _ where word.hasPrefix(LogFormat.notePrefix):

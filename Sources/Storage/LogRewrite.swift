@@ -38,6 +38,7 @@ struct LogRewrite: Sendable {
         encoder.header(contents.store)
         if let lineage = contents.lineage { encoder.lineage(lineage) }
         if contents.adoptedTerm > 0 { encoder.adopt(term: contents.adoptedTerm) }
+        if contents.longestLease > .zero { encoder.lease(contents.longestLease) }
     }
 
     /// Where to read the source next.

@@ -143,6 +143,8 @@ extension LogStore {
         writing.durableMark = writing.handedMark
         if writing.owesLineage, let lineage { writing.encoder.lineage(lineage) }
         if writing.owesTerm { writing.encoder.adopt(term: adoptedTerm) }
+        if writing.owesLease { writing.encoder.lease(longestLease) }
+        writing.owesLease = false
         writing.owesLineage = false
         writing.owesTerm = false
         phase = .open

@@ -23,8 +23,9 @@ import Wire
     @usableFromInline var durable: UInt64 = 0
     /// The file ends with a `%closed` line that says this commit mark.
     var closedAtCommit: UInt64?
-    /// A term or lineage came during a rewrite, and is written after it.
+    /// A term, lease or lineage came during a rewrite, and is written after it.
     var owesTerm = false
+    var owesLease = false
     var owesLineage = false
 
     /// The file's end once everything encoded is written.
@@ -69,6 +70,25 @@ extension LogStore {
             writing.owesTerm = true
         } else {
             writing.encoder.adopt(term: term)
+        }
+        return writing.writeMark
+    }
+
+    /// Remembers how long a lease the store promises, for the lives after this one: they cannot know when it was given, but what
+    /// cannot reach further than this beyond their start. A shorter one changes nothing. Once `durableMark` reaches the mark that
+    /// is returned, it is synced; before, none may be promised.
+    ///
+    /// - Precondition: the store is open (a rewrite may be under way).
+    @discardableResult
+    public mutating func remember(lease: Nanoseconds) -> UInt64 {
+        precondition(isOpen || phase == .stopped, "remembering a lease in a store that is \(phase)")
+        guard lease > contents.longestLease else { return writing.writeMark }
+        contents.longestLease = lease
+        writing.writeMark += 1
+        if isRewriting {
+            writing.owesLease = true
+        } else {
+            writing.encoder.lease(lease)
         }
         return writing.writeMark
     }

@@ -96,6 +96,8 @@ public struct LogStore: Sendable {
     @inlinable public var lineage: Lineage? { contents.lineage }
     /// The highest term that the store adopted or has an entry of. It may not be durable yet: see `writeMark`.
     @inlinable public var adoptedTerm: UInt64 { contents.adoptedTerm }
+    /// The longest lease that any life of this store promised. It may not be durable yet: see `writeMark`.
+    @inlinable public var longestLease: Nanoseconds { contents.longestLease }
     /// The last entry; `.zero` where there is none.
     @inlinable public var last: Position { contents.last }
     /// Entries through this sequence number are synced.
@@ -106,7 +108,7 @@ public struct LogStore: Sendable {
     public var keyCount: Int { contents.index.count }
     /// Which term made which entries, oldest first.
     @inlinable public var runs: [TermRun] { contents.terms.runs }
-    /// Counts what was handed over to the store: each entry, adopted term and lineage. Once `durableMark` has reached a mark,
+    /// Counts what was handed over to the store: each entry, adopted term, lease and lineage. Once `durableMark` has reached a mark,
     /// everything handed over before it was returned is synced.
     @inlinable public var writeMark: UInt64 { writing.writeMark }
     @inlinable public var durableMark: UInt64 { writing.durableMark }

@@ -24,12 +24,12 @@ struct FollowerTests {
 
     private func append(
         term: UInt64, after previous: Position, _ entries: [Entry] = [], commit: UInt64 = 0, from: MemberID = primary,
-        sentAt: Int64 = 5, round: UInt64 = 0
+        sentAt: Int64 = 5, round: UInt64 = 0, lease: Nanoseconds = .milliseconds(400)
     ) -> Append {
         Append(
             group: "g", lineage: lineage, term: term, from: from, to: FollowerTests.me.number, previous: previous,
             entries: entries,
-            commit: commit, sentAt: sentAt, lease: .milliseconds(400), round: round
+            commit: commit, sentAt: sentAt, lease: lease, round: round
         )
     }
 
@@ -53,6 +53,22 @@ struct FollowerTests {
         let replies = endBatch()
         #expect(replies.map(\.outcome) == [.accepted])
         #expect(replies.first?.term == 3)
+    }
+
+    @Test mutating func aLongerLeaseIsInTheLogBeforeItIsPromised() {
+        _ = receive(append(term: 1, after: .zero))
+        _ = endBatch()
+        disk.sync()
+        #expect(endBatch().count == 1)
+        #expect(disk.store.longestLease == .milliseconds(400))
+        _ = receive(append(term: 1, after: .zero, lease: .seconds(2)))
+        #expect(endBatch().isEmpty)
+        #expect(promise.until == now + .milliseconds(400))
+        disk.sync()
+        #expect(endBatch().map(\.outcome) == [.accepted])
+        #expect(promise.until == now + .seconds(2))
+        _ = receive(append(term: 1, after: .zero, lease: .seconds(1)))
+        #expect(endBatch().count == 1, "a shorter one waits for nothing")
     }
 
     @Test mutating func anAckNamesWhatIsSynced() {

@@ -70,6 +70,7 @@ struct LogLineTests {
         encoder.header(LogLineTests.store)
         encoder.lineage(Lineage("first"))
         encoder.adopt(term: 3)
+        encoder.lease(.milliseconds(400))
         encoder.entry(.beginTerm, EntryMarks(position: Position(term: 3, seq: 1), commit: 0, durable: 0))
         encoder.entry(.put("key", "value"), EntryMarks(position: Position(term: 3, seq: 2), commit: 1, durable: 1))
         encoder.entry(.put("empty", ""), EntryMarks(position: Position(term: 3, seq: 3), commit: 1, durable: 1))
@@ -88,22 +89,23 @@ struct LogLineTests {
                 %aviary 2 01234567-89ab-4cde-8f01-23456789abcd bf1dec94
                 %lineage first 4dbefe54
                 %adopt 3 228ff6f4
-                %term 3 1 0 0 850c1b32
+                %lease 400000000 01eeca1f
+                %term 3 1 0 0 84b086dd
                 a2V5
                 dmFsdWU=
-                # 3 2 1 1 2b36fb40
+                # 3 2 1 1 e1de9630
                 ZW1wdHk=
 
-                # 3 3 1 1 5977cdb2
+                # 3 3 1 1 71ed7be6
                 a2V5
                 -
-                # 3 4 2 3 11a48079
-                %session 3 5 4 4 bbb61ca4
+                # 3 4 2 3 297d5a1d
+                %session 3 5 4 4 e4ca694f
                 a2V5
                 dmFsdWU=
-                # 3 6 5 5 3:5 2 1 6f186c16
-                %forget 3 7 6 6 3:5 81b6e137
-                %closed 7 7 a95cf86b
+                # 3 6 5 5 3:5 2 1 8ab6e624
+                %forget 3 7 6 6 3:5 6aa08962
+                %closed 7 7 452c9fc9
 
                 """)
     }
@@ -139,6 +141,8 @@ struct LogLineTests {
     @Test("Control lines")
     func controlLines() {
         #expect(control("%adopt 7 0123cdef")?.line == .adopt(term: 7))
+        #expect(control("%lease 400000000 0123cdef")?.line == .lease(.milliseconds(400)))
+        #expect(control("%lease 9223372036854775808 0123cdef") == nil)
         #expect(control("%closed 7 6 0123cdef")?.line == .closed(last: 7, commit: 6))
         let marks = EntryMarks(position: Position(term: 2, seq: 7), commit: 5, durable: 6)
         #expect(control("%session 2 7 5 6 0123cdef")?.line == .openSession(marks))
@@ -201,6 +205,7 @@ struct LogScannerTests {
                 EntryMarks(
                     position: Position(term: term, seq: seq), commit: seq / 2, durable: seq / 2, identity: entry.identity))
             if random.chance(1, in: 10) { encoder.adopt(term: term) }
+            if random.chance(1, in: 20) { encoder.lease(.milliseconds(Int64(term))) }
         }
         return (entries, encoder.bytes)
     }

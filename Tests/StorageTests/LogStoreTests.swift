@@ -66,6 +66,28 @@ struct LogStoreTests {
         #expect(again.store.adoptedTerm == 6 && again.store.lineage == Lineage("x"))
     }
 
+    @Test("The longest lease outlives the store's life, and a rewrite of its log")
+    func lease() {
+        var life = Life.opened()
+        let mark = life.act { store, _ in store.remember(lease: .milliseconds(400)) }
+        #expect(life.store.durableMark < mark, "nothing that long may be promised yet")
+        life.flushAndSettle()
+        #expect(life.store.durableMark == mark)
+        #expect(life.act { store, _ in store.remember(lease: .milliseconds(300)) } == mark)
+        life = Life.opened(life.disk.afterProcessCrash())
+        #expect(life.store.longestLease == .milliseconds(400))
+        life.append(.beginTerm)
+        life.append(.beginTerm)
+        life.flushAndSettle()
+        life.act { store, sink in
+            store.truncate(after: 1, into: &sink)
+            store.remember(lease: .seconds(1))
+        }
+        life.settle()
+        life.flushAndSettle()
+        #expect(Life.opened(life.disk.afterProcessCrash()).store.longestLease == .seconds(1))
+    }
+
     // MARK: Commit
 
     @Test("Only committed entries are seen, and each tells whether its key was there")

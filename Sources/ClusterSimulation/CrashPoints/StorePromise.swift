@@ -10,6 +10,9 @@ struct StorePromise: Hashable, Sendable {
     var histories: [[Entry]] = [[]]
     var adoptedTerm: UInt64 = 0
     var highestTerm: UInt64 = 0
+    /// The longest lease that was reported durable, and the longest that it was told.
+    var lease = Nanoseconds.zero
+    var highestLease = Nanoseconds.zero
     /// The lineage that was last reported durable, and those that were set since: it is one of them.
     var lineages: [Lineage?] = [nil]
     var store: StoreID?
@@ -32,6 +35,8 @@ struct StorePromise: Hashable, Sendable {
         if store.commit < writtenCommit { return "its commit mark is \(store.commit), but \(writtenCommit) was written" }
         if store.adoptedTerm < adoptedTerm { return "its term is \(store.adoptedTerm), but \(adoptedTerm) was synced" }
         if store.adoptedTerm > highestTerm { return "its term is \(store.adoptedTerm), which nobody told it" }
+        if store.longestLease < lease { return "its longest lease is \(store.longestLease), but \(lease) was synced" }
+        if store.longestLease > highestLease { return "its longest lease is \(store.longestLease), which nobody told it" }
         if !lineages.contains(store.lineage) { return "its lineage is none of \(lineages)" }
         if let id = self.store, store.store != id { return "it is another store" }
         if store.durable != store.last.seq { return "of what it opened with, \(store.last), only \(store.durable) counts" }

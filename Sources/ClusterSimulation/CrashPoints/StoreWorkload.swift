@@ -9,6 +9,7 @@ enum StoreAction: Sendable {
     /// Lets the disk perform one operation, or everything.
     case perform, settle
     case adopt(UInt64)
+    case lease(Nanoseconds)
     case lineage(String)
     case commit
     case truncate(after: UInt64)
@@ -33,6 +34,7 @@ struct StoreRun: Sendable {
     var isOver: Bool { life.trouble != nil }
     private var hasOpened = false
     private var owedTerms: [(mark: UInt64, term: UInt64)] = []
+    private var owedLeases: [(mark: UInt64, lease: Nanoseconds)] = []
     /// The marks of the promise's lineages but the first.
     private var owedLineages: [UInt64] = []
     private let seed: UInt64
@@ -71,6 +73,7 @@ struct StoreRun: Sendable {
             promise.histories = [copy.entries() ?? []]
             promise.store = life.store.store
             promise.adoptedTerm = max(promise.adoptedTerm, life.store.adoptedTerm)
+            promise.lease = max(promise.lease, life.store.longestLease)
             promise.lineages = [life.store.lineage]
             promise.writtenCommit = life.store.commit
         }
@@ -80,6 +83,7 @@ struct StoreRun: Sendable {
         for owed in owedTerms where owed.mark <= life.store.durableMark {
             promise.adoptedTerm = max(promise.adoptedTerm, owed.term)
         }
+        for owed in owedLeases where owed.mark <= life.store.durableMark { promise.lease = max(promise.lease, owed.lease) }
         while let mark = owedLineages.first, mark <= life.store.durableMark {
             owedLineages.removeFirst()
             promise.lineages.removeFirst()
@@ -102,6 +106,9 @@ struct StoreRun: Sendable {
         case .adopt(let term):
             promise.highestTerm = max(promise.highestTerm, term)
             owedTerms.append((life.act { store, _ in store.adopt(term: term) }, term))
+        case .lease(let lease):
+            owedLeases.append((life.act { store, _ in store.remember(lease: lease) }, lease))
+            promise.highestLease = max(promise.highestLease, lease)
         case .lineage(let text):
             owedLineages.append(life.act { store, _ in store.set(lineage: Lineage(text)) })
             promise.lineages.append(Lineage(text))
@@ -122,6 +129,7 @@ struct StoreRun: Sendable {
             life = StoreLife(life.disk.killed(), seed: seed &+ lives, failure: rest)
             hasOpened = false
             owedTerms = []
+            owedLeases = []
             owedLineages = []
             settle()
         }
@@ -136,7 +144,8 @@ enum StoreWorkloads {
     /// A new store, single entries, group commits, a delete, a term and a lineage, commit marks.
     static let writing: [StoreAction] = [
         .lineage("first"), .append(.beginTerm), .append(put("a", "1")), .flush, .perform, .append(put("b", "22")), .flush,
-        .perform, .adopt(2), .append(delete("a")), .flush, .settle, .commit, .append(put("c", "333")), .flush,
+        .perform, .adopt(2), .lease(.milliseconds(400)), .append(delete("a")), .flush, .settle, .commit,
+        .append(put("c", "333")), .flush,
         .append(put("d", "4444")), .flush, .settle,
     ]
 
@@ -144,7 +153,8 @@ enum StoreWorkloads {
     static let truncating: [StoreAction] = [
         .append(.beginTerm), .append(put("a", "1")), .flush, .settle, .commit, .append(put("b", "2")),
         .append(put("c", "3")), .flush, .settle, .append(put("d", "4")), .truncate(after: 3), .perform, .adopt(3),
-        .lineage("late"), .settle, .append(.beginTerm, term: 3), .append(put("e", "5"), term: 3), .flush, .settle,
+        .lease(.seconds(1)), .lineage("late"), .settle, .append(.beginTerm, term: 3), .append(put("e", "5"), term: 3),
+        .flush, .settle,
     ]
 
     /// Clean ends and unclean ones, opening in place and anew, and closing while everything is being rewritten.

@@ -102,6 +102,7 @@ extension ClusterPlan {
         Setting("direct-percent", \.directPercent),
         Setting("session-percent", \.sessionPercent),
         Setting("transfers", \.transfers),
+        Setting("settings-change", \.changesSettings),
         Setting("clock-drift", \.world.clockDrift),
         Setting("random-batches", \.world.batchesAreRandom),
         Setting("reaction", \.world.reaction),
@@ -132,7 +133,7 @@ extension ClusterPlan {
 
     /// Options that a shrinker may set to their plain values without a change of the cast.
     static let plainSettings = [
-        "transfers",
+        "transfers", "settings-change",
         "clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity", "zookeeper-servers",
         "zookeeper-tick", "zookeeper-timeout", "zookeeper-lag", "page-bytes", "sync-time", "window-bytes", "append-bytes",
         "join-distance", "chunk-bytes", "cached-bytes", "pending-writes", "pending-reads", "pending-requests",

@@ -61,6 +61,8 @@ public struct ClusterPlan: Sendable {
     public var patience = Nanoseconds.seconds(5)
     /// How often the operator asks for another primary while faults go on, about.
     public var transfers = 0
+    /// Whether the operator changes settings of data nodes between their lives: each life then draws its lease.
+    public var changesSettings = false
     /// In which percentage of calls a client calls a data node directly.
     public var directPercent: UInt64 = 20
     /// Which percentage of mutations are those of a client session: their clients repeat them until they know what became of them.
@@ -107,6 +109,7 @@ public struct ClusterPlan: Sendable {
         transfers = [0, 0, 2, 8][random.below(4)]
         world.clients = clients
         drawReads(&random)
+        changesSettings = random.chance(1, in: 4)
     }
 
     private mutating func drawReads(_ random: inout SeededRandom) {

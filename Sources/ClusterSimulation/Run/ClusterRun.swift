@@ -275,8 +275,18 @@ public struct ClusterRun: Sendable {
         case .server: world.start(process, ClusterNode(ServerNode(address: address, options: plan.server, random: random)))
         case .data(let group):
             let name = ClusterPlan.groupNames[group % 4]
-            world.start(process, ClusterNode(DataNode(group: name, address: address, options: plan.data, random: random)))
+            world.start(
+                process, ClusterNode(DataNode(group: name, address: address, options: settings(of: process), random: random)))
         }
+    }
+
+    /// What the next life of a data node is told by its operator.
+    private func settings(of process: Int) -> DataOptions {
+        var options = plan.data
+        guard plan.changesSettings else { return options }
+        var luck = stream(3, process)
+        options.replication.lease = [.milliseconds(200), .milliseconds(400), .seconds(3)][luck.below(3)]
+        return options
     }
 
     /// Chance for one life of a process: it does not depend on what others do.

@@ -8,7 +8,9 @@ extension DataNode {
     mutating func start(now: Instant, into effects: inout Sink) {
         guard phase == .unstarted else { return }
         phase = .opening
+        // Until the log tells what lives before this one may have promised; nothing is done before it does.
         promise = Promise(start: now, lease: options.replication.lease)
+        startedAt = now
         store.open(into: &effects)
     }
 
@@ -32,6 +34,8 @@ extension DataNode {
 
     private mutating func storeOpened(now: Instant, into effects: inout Sink) {
         guard phase == .opening else { return }
+        if store.longestLease > options.replication.lease { effects.reached(.longerLeaseInherited) }
+        promise = Promise(start: startedAt, lease: max(options.replication.lease, store.longestLease))
         phase = .running
         session.open(at: now, into: &effects)
     }

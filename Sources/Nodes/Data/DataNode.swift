@@ -74,6 +74,7 @@ public struct DataNode: Node {
     var wasSeen = false
     /// Terms up to this one are over for this life, whatever config still shows.
     var endedTerm: UInt64 = 0
+    var startedAt = Instant.zero
     /// What this store has promised to primaries; set when the life begins.
     var promise = Promise(start: .zero, lease: .zero)
     /// Takes appends; there while the life is registered.
