@@ -126,7 +126,7 @@ let package = Package(
         .executableTarget(
             name: "aviary",
             dependencies: [
-                "Runtime", "Nodes", "Coordination", "GRPCAdapter", "Machine", "Wire", "SimulationCommands",
+                "Runtime", "Nodes", "Storage", "Coordination", "GRPCAdapter", "Machine", "Wire", "SimulationCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),

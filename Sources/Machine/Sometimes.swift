@@ -30,6 +30,12 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case entriesReadFromFile
     /// A log was closed without its line, which would have reached into the next block.
     case closedWithoutItsLine
+    /// Under a weaker policy an entry counted before it was synced.
+    case countedBeforeSync
+    /// A log was closed whose entries had counted before they were synced: it is whole after all.
+    case closedAsWhole
+    /// A store was opened that may lack what it had acknowledged.
+    case openedNotWhole
 
     // Replication: the receiving side.
 
@@ -170,6 +176,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case shutdownDuringOpening
     /// A store had promised a longer lease, in an earlier life, than it is set to.
     case longerLeaseInherited
+    /// A store that was not whole is in-sync, and whole again.
+    case becameWholeAgain
 
     // Client sessions.
 

@@ -114,7 +114,7 @@ public struct Follower: Sendable {
     private mutating func follow(_ append: Append, at address: Address, store: inout LogStore) {
         if store.lineage == nil { adoptionMark = store.set(lineage: append.lineage) }
         if append.term > store.adoptedTerm { adoptionMark = store.adopt(term: append.term) }
-        adoptionMark = max(adoptionMark, store.writeMark)
+        adoptionMark = max(adoptionMark, store.demandSync())
         primary = (append.from, address, append.term)
         verifiedEnd = 0
         told = 0

@@ -94,7 +94,7 @@ public struct Primary: Sendable {
         listeningSince = now
         if store.lineage == nil { store.set(lineage: config.lineage) }
         if store.adoptedTerm < config.term { store.adopt(term: config.term) }
-        office = .adopting(mark: store.writeMark)
+        office = .adopting(mark: store.demandSync())
     }
 
     /// For the next term's config writer.

@@ -78,6 +78,14 @@ struct LogEncoder: Sendable {
         seal(from: start)
     }
 
+    mutating func whole(_ isWhole: Bool) {
+        let start = bytes.count
+        word("whole")
+        space()
+        bytes += isWhole ? LogFormat.yes : LogFormat.no
+        seal(from: start)
+    }
+
     mutating func lineage(_ lineage: Lineage) {
         let start = bytes.count
         word("lineage")

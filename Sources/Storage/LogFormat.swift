@@ -20,6 +20,7 @@ import Wire
 ///                                                     an entry that ends one
 ///     %adopt <term> <crc>                             the highest term heard of
 ///     %lease <nanoseconds> <crc>                      the longest lease that the store ever promised
+///     %whole yes|no <crc>                             whether the store, if its file ends here, has all that it acknowledged
 ///     %lineage <id> <crc>                             the history that the store belongs to
 ///     %closed <last seq> <commit> <crc>               everything before this line was synced when it was written
 ///
@@ -40,6 +41,8 @@ enum LogFormat {
     static let control = UInt8(ascii: "%")
     /// The value line of a delete. Base64 cannot produce it.
     static let tombstone = UInt8(ascii: "-")
+    static let yes = Array("yes".utf8)
+    static let no = Array("no".utf8)
     /// Hex digits of a checksum.
     static let checksumDigits = 8
     static let uuidCount = 36
@@ -70,6 +73,7 @@ enum ControlLine: Hashable, Sendable {
     case closeSession(SessionID, EntryMarks)
     case adopt(term: UInt64)
     case lease(Nanoseconds)
+    case whole(Bool)
     case lineage(Lineage)
     case closed(last: UInt64, commit: UInt64)
     /// A line that a reader who does not know it may skip.
@@ -114,6 +118,7 @@ struct LineReader {
         case "forget": line = closeSession()
         case "adopt": line = number().map(ControlLine.adopt(term:))
         case "lease": line = number().flatMap { Int64(exactly: $0) }.map { .lease(Nanoseconds($0)) }
+        case "whole": line = flag().map(ControlLine.whole)
         case "lineage": line = lineage().map(ControlLine.lineage)
         case "closed": line = closed()
         case _ where word.hasPrefix(LogFormat.notePrefix):
@@ -210,6 +215,13 @@ struct LineReader {
     static func isUUIDCharacter(_ byte: UInt8) -> Bool {
         byte == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
             || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
+    private mutating func flag() -> Bool? {
+        guard skip(LogFormat.space) else { return nil }
+        let text = field()
+        if text.elementsEqual(LogFormat.yes) { return true }
+        return text.elementsEqual(LogFormat.no) ? false : nil
     }
 
     private mutating func lineage() -> Lineage? {

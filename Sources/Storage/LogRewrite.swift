@@ -39,6 +39,7 @@ struct LogRewrite: Sendable {
         if let lineage = contents.lineage { encoder.lineage(lineage) }
         if contents.adoptedTerm > 0 { encoder.adopt(term: contents.adoptedTerm) }
         if contents.longestLease > .zero { encoder.lease(contents.longestLease) }
+        if !contents.isWholeAsItStands { encoder.whole(false) }
     }
 
     /// Where to read the source next.

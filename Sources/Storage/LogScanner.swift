@@ -223,7 +223,7 @@ struct LogScanner: Sendable {
             case .closed(let closedAt, _) where closedAt != last.seq:
                 return .contradiction("it was closed at entry \(closedAt), but entry \(last.seq) comes before that")
             case .header: return .contradiction("a second header")
-            case .adopt, .lease, .lineage, .closed, .note, .unknown: break
+            case .adopt, .lease, .whole, .lineage, .closed, .note, .unknown: break
             }
             chain = checksum
             advance(to: range.upperBound + 1)

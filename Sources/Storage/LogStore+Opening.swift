@@ -76,6 +76,7 @@ extension LogStore {
             [
                 LogField("store", store), LogField("last", last), LogField("commit", commit), LogField("keys", keyCount),
                 LogField("term", adoptedTerm), LogField("closed", report.wasClosed),
+                LogField("whole", isWhole),
             ])
         return [.opened(report)]
     }
@@ -114,17 +115,29 @@ extension LogStore {
         case .fresh: return logIsMissing(into: &effects)
         case .usable(let found):
             contents = found.contents
+            isWhole = contents.isWholeAsItStands
+            if !isWhole { effects.reached(.openedNotWhole) }
+            // From here on entries may count that a crash takes away: the log says so first.
+            let goesWeak = options.sync.isWeak && isWhole
+            if goesWeak { contents.isWholeAsItStands = false }
             report(found, into: &effects)
             let cleanUp: [DiskOperation] = opening.rollbackSize == nil ? [] : [.remove(.rollback)]
             if !cleanUp.isEmpty { effects.reached(.rollbackFileDiscarded) }
             if opening.report.wasClosed {
                 writing.encoder = LogEncoder(chain: found.chain)
                 writing.end = found.end
-                writing.durable = last.seq
-                writing.handedSeq = last.seq
+                writing.allIsDurable(through: last.seq)
                 writing.closedAtCommit = commit
                 effects.reached(.logOpenedAsClosed)
-                run(cleanUp + [.syncDirectory], then: .opened, into: &effects)
+                var operations = cleanUp
+                if goesWeak {
+                    writing.encoder.whole(false)
+                    let line = writing.encoder.take()
+                    writing.end += Int64(line.count)
+                    writing.closedAtCommit = nil
+                    operations += [.append(.log, line), .sync(.log)]
+                }
+                run(operations + [.syncDirectory], then: .opened, into: &effects)
             } else {
                 // Before there is a rollback file again, the log itself must be safe under its name: else a power cut
                 // could leave half a copy and no log.
@@ -168,10 +181,19 @@ extension LogStore {
         writing.encoder.header(store)
         let header = writing.encoder.take()
         writing.end = Int64(header.count)
+        var first: [DiskOperation] = [.append(.log, header), .sync(.log)]
+        if options.sync.isWeak {
+            // In a write of its own: what a crash leaves of a new store is known by its size, which is at most a header's.
+            contents.isWholeAsItStands = false
+            writing.encoder.whole(false)
+            let line = writing.encoder.take()
+            writing.end += Int64(line.count)
+            first += [.append(.log, line), .sync(.log)]
+        }
         // What an earlier attempt left must be gone for good, or a power cut could mix the two headers.
         let emptied: [DiskOperation] = (opening.logSize ?? 0) > 0 ? [.truncate(.log, size: 0), .sync(.log)] : []
         run(
-            cleaningUp + emptied + [.append(.log, header), .sync(.log), .syncDirectory], then: .created, into: &effects)
+            cleaningUp + emptied + first + [.syncDirectory], then: .created, into: &effects)
     }
 
     private mutating func rollbackScanned(_ verdict: Recovery.Verdict, into effects: inout Sink) -> [LogStoreEvent] {

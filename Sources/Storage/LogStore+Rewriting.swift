@@ -91,6 +91,7 @@ extension LogStore {
             [LogField("after", seq), LogField("entries", last.seq - seq), LogField("last", last)])
         contents.truncate(after: seq)
         writing.durable = min(writing.durable, seq)
+        writing.counted = min(writing.counted, seq)
         phase = .rewriting
         beginRewrite(into: &effects)
     }
@@ -132,8 +133,7 @@ extension LogStore {
         contents.marks = rewrite.marks
         writing.encoder = LogEncoder(chain: rewrite.encoder.chain)
         writing.end = rewrite.takenBytes
-        writing.durable = last.seq
-        writing.handedSeq = last.seq
+        writing.allIsDurable(through: last.seq)
         writing.appending.removeAll()
         writing.syncing = nil
         writing.closedAtCommit = rewrite.commit
@@ -141,10 +141,13 @@ extension LogStore {
 
         // What was handed over before the rewrite is in the copy; what came since is written now.
         writing.durableMark = writing.handedMark
+        writing.writtenMark = writing.handedMark
         if writing.owesLineage, let lineage { writing.encoder.lineage(lineage) }
         if writing.owesTerm { writing.encoder.adopt(term: adoptedTerm) }
         if writing.owesLease { writing.encoder.lease(longestLease) }
+        if writing.owesWhole { writing.encoder.whole(contents.isWholeAsItStands) }
         writing.owesLease = false
+        writing.owesWhole = false
         writing.owesLineage = false
         writing.owesTerm = false
         phase = .open

@@ -4,7 +4,8 @@ import Wire
 
 /// What was written, handed to the disk, and synced. Each step may lag behind the one before.
 @usableFromInline struct LogWriting: Sendable {
-    struct Sync: Sendable {
+    /// An append or a sync under way, and what is written or synced once it ends.
+    struct Step: Sendable {
         var id: DiskID
         var mark: UInt64
         var seq: UInt64
@@ -17,16 +18,29 @@ import Wire
     /// What the appends so far cover.
     var handedMark: UInt64 = 0
     var handedSeq: UInt64 = 0
-    var appending: Deque<DiskID> = []
-    var syncing: Sync?
+    var appending: Deque<Step> = []
+    var writtenMark: UInt64 = 0
+    var syncing: Step?
+    /// What somebody waits for to be synced, whatever the policy says.
+    var wantedMark: UInt64 = 0
     @usableFromInline var durableMark: UInt64 = 0
-    @usableFromInline var durable: UInt64 = 0
+    /// Entries through this sequence number are synced, and those through the other count as durable.
+    var durable: UInt64 = 0
+    @usableFromInline var counted: UInt64 = 0
     /// The file ends with a `%closed` line that says this commit mark.
     var closedAtCommit: UInt64?
     /// A term, lease or lineage came during a rewrite, and is written after it.
     var owesTerm = false
     var owesLease = false
+    var owesWhole = false
     var owesLineage = false
+
+    /// The file was made anew, or opened as it is: all of it is synced.
+    mutating func allIsDurable(through seq: UInt64) {
+        durable = seq
+        counted = seq
+        handedSeq = seq
+    }
 
     /// The file's end once everything encoded is written.
     var encodedEnd: Int64 { end + Int64(encoder.bytes.count) }
@@ -41,7 +55,7 @@ extension LogStore {
         precondition(phase == .open || phase == .stopped, "append to a store that is \(phase)")
         precondition(entry.isConsistent, "an identity of what cannot be repeated")
         precondition(fits(entry.operation), "an entry of \(entry.operation.payloadBytes) bytes")
-        let marks = EntryMarks(position: entry.position, commit: commit, durable: durable, identity: entry.identity)
+        let marks = EntryMarks(position: entry.position, commit: commit, durable: writing.durable, identity: entry.identity)
         contents.append(entry, offset: writing.encodedEnd, chain: writing.encoder.chain)
         writing.encoder.entry(entry.operation, marks)
         writing.writeMark += 1
@@ -65,7 +79,7 @@ extension LogStore {
         precondition(isOpen || phase == .stopped, "adopting a term in a store that is \(phase)")
         guard term > contents.adoptedTerm else { return writing.writeMark }
         contents.adoptedTerm = term
-        writing.writeMark += 1
+        noteFact()
         if isRewriting {
             writing.owesTerm = true
         } else {
@@ -84,7 +98,7 @@ extension LogStore {
         precondition(isOpen || phase == .stopped, "remembering a lease in a store that is \(phase)")
         guard lease > contents.longestLease else { return writing.writeMark }
         contents.longestLease = lease
-        writing.writeMark += 1
+        noteFact()
         if isRewriting {
             writing.owesLease = true
         } else {
@@ -106,12 +120,42 @@ extension LogStore {
         precondition(isOpen || phase == .stopped, "setting the lineage of a store that is \(phase)")
         guard lineage != contents.lineage, lineage.text.utf8.count <= LogStore.lineageLimit else { return writing.writeMark }
         contents.lineage = lineage
-        writing.writeMark += 1
+        noteFact()
         if isRewriting {
             writing.owesLineage = true
         } else {
             writing.encoder.lineage(lineage)
         }
+        return writing.writeMark
+    }
+
+    /// The store is in-sync: what others committed it has, whatever a crash under a weaker policy had taken from it.
+    ///
+    /// - Precondition: the store is open (a rewrite may be under way).
+    public mutating func becameWhole() {
+        precondition(isOpen || phase == .stopped, "a store becomes whole that is \(phase)")
+        isWhole = true
+        guard !options.sync.isWeak, !contents.isWholeAsItStands else { return }
+        contents.isWholeAsItStands = true
+        noteFact()
+        if isRewriting {
+            writing.owesWhole = true
+        } else {
+            writing.encoder.whole(true)
+        }
+    }
+
+    /// What is no entry is synced under every policy.
+    private mutating func noteFact() {
+        writing.writeMark += 1
+        writing.wantedMark = writing.writeMark
+    }
+
+    /// Has everything so far synced, whatever the policy says, with the next `flush`.
+    /// - Returns: the mark that `durableMark` reaches then.
+    @discardableResult
+    public mutating func demandSync() -> UInt64 {
+        writing.wantedMark = writing.writeMark
         return writing.writeMark
     }
 
@@ -130,20 +174,28 @@ extension LogStore {
         writing.handedMark = writing.writeMark
         writing.handedSeq = last.seq
         writing.closedAtCommit = nil
-        writing.appending.append(requests.request(.append(.log, bytes), into: &effects))
+        let id = requests.request(.append(.log, bytes), into: &effects)
+        writing.appending.append(LogWriting.Step(id: id, mark: writing.handedMark, seq: writing.handedSeq))
     }
 
     mutating func syncIfNeeded(into effects: inout Sink) {
         guard writing.syncing == nil, writing.durableMark < writing.handedMark else { return }
+        guard !options.sync.isWeak || phase == .closing || writing.durableMark < writing.wantedMark else { return }
         let id = requests.request(.sync(.log), into: &effects)
-        writing.syncing = LogWriting.Sync(id: id, mark: writing.handedMark, seq: writing.handedSeq)
+        writing.syncing = LogWriting.Step(id: id, mark: writing.handedMark, seq: writing.handedSeq)
     }
 
     mutating func appendEnded(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
-        writing.appending.removeFirst()
+        let append = writing.appending.removeFirst()
         guard case .done = result else {
             effects.reached(.writeFailedForGood)
             return stop(doing: "write", result)
+        }
+        writing.writtenMark = append.mark
+        if options.sync.isWeak {
+            writing.counted = max(writing.counted, min(append.seq, last.seq))
+            if writing.counted > writing.durable { effects.reached(.countedBeforeSync) }
+            contents.tail.trim(through: min(commit, durable))
         }
         return []
     }
@@ -156,6 +208,7 @@ extension LogStore {
         writing.syncing = nil
         writing.durableMark = max(writing.durableMark, sync.mark)
         writing.durable = max(writing.durable, min(sync.seq, last.seq))
+        writing.counted = max(writing.counted, writing.durable)
         contents.tail.trim(through: min(commit, durable))
         switch phase {
         case .open:
@@ -197,6 +250,15 @@ extension LogStore {
         guard writing.durableMark == writing.writeMark, writing.syncing == nil else {
             syncIfNeeded(into: &effects)
             return
+        }
+        if isWhole, !contents.isWholeAsItStands {
+            // Everything that counted before it was synced is synced now, and nothing comes after it.
+            effects.reached(.closedAsWhole)
+            contents.isWholeAsItStands = true
+            noteFact()
+            writing.encoder.whole(true)
+            handOver(into: &effects)
+            return syncIfNeeded(into: &effects)
         }
         var operations: [DiskOperation] = []
         if writing.closedAtCommit != commit {

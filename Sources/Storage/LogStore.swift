@@ -8,7 +8,8 @@ import Wire
 /// operations and is told of their completion, so that a simulated disk can fail it at every single one.
 ///
 /// What it promises:
-/// - **Durability.** An entry counts towards `durable` after its sync, never before. While a sync runs, whatever is written
+/// - **Durability.** An entry counts towards `durable` after its sync, never before (unless a weaker `SyncPolicy` says so, and then
+///   the log says that it may lack what counted). While a sync runs, whatever is written
 ///   meanwhile gathers and shares the next one (group commit).
 /// - **Order.** Only a prefix of the log can be lost, and only the part beyond `durable`.
 /// - **A crash at any operation**, those of opening and rewriting included, leaves a store that opens to the old or the new
@@ -32,18 +33,22 @@ public struct LogStore: Sendable {
         public var chunkBytes: Int
         /// How much memory the newest committed entries may take, in bytes. Older ones are read from the file.
         public var cachedEntryBytes: Int
+        /// When an entry counts as durable.
+        public var sync: SyncPolicy
         /// What to call the log and the rollback file in messages to the operator.
         public var logName: String
         public var rollbackName: String
 
         public init(
             limits: Limits = Limits(keyBytes: 1 << 16, valueBytes: 1 << 26), chunkBytes: Int = 1 << 20,
-            cachedEntryBytes: Int = 16 << 20, logName: String = "dbfile", rollbackName: String = "rbfile"
+            cachedEntryBytes: Int = 16 << 20, sync: SyncPolicy = .always, logName: String = "dbfile",
+            rollbackName: String = "rbfile"
         ) {
             precondition(chunkBytes > 0)
             self.limits = limits
             self.chunkBytes = chunkBytes
             self.cachedEntryBytes = cachedEntryBytes
+            self.sync = sync
             self.logName = logName
             self.rollbackName = rollbackName
         }
@@ -72,6 +77,8 @@ public struct LogStore: Sendable {
     var reading = LogReading()
     var opening = LogOpening()
     var rewrite: LogRewrite?
+    /// Whether the log has everything that this store ever acknowledged.
+    public internal(set) var isWhole = true
     /// Operations that are performed one after the other, each after the success of the one before.
     var script = DiskScript()
 
@@ -100,8 +107,8 @@ public struct LogStore: Sendable {
     @inlinable public var longestLease: Nanoseconds { contents.longestLease }
     /// The last entry; `.zero` where there is none.
     @inlinable public var last: Position { contents.last }
-    /// Entries through this sequence number are synced.
-    @inlinable public var durable: UInt64 { writing.durable }
+    /// Entries through this sequence number count as durable: they are synced, or, under a weaker policy, written.
+    @inlinable public var durable: UInt64 { writing.counted }
     /// Entries through this sequence number are applied.
     @inlinable public var commit: UInt64 { contents.commit }
     /// The number of keys in the committed state.
@@ -112,6 +119,10 @@ public struct LogStore: Sendable {
     /// everything handed over before it was returned is synced.
     @inlinable public var writeMark: UInt64 { writing.writeMark }
     @inlinable public var durableMark: UInt64 { writing.durableMark }
+    /// The same of what the disk has done with it, as far as the policy waits for that: where it stands still, the disk hangs.
+    public var settledMark: UInt64 { options.sync.isWeak ? writing.writtenMark : writing.durableMark }
+    /// Whether anything that was handed over is not synced.
+    public var hasUnsynced: Bool { writing.durableMark < writing.writeMark }
 
     /// The term of an entry: 0 at sequence number 0, nil beyond the end.
     @inlinable public func term(at seq: UInt64) -> UInt64? { contents.terms.term(at: seq) }
@@ -165,7 +176,7 @@ public struct LogStore: Sendable {
         guard phase != .stopped, phase != .closed else { return [] }
         if completion.id == script.running { return scriptStepEnded(completion.result, into: &effects) }
         if completion.id == writing.syncing?.id { return syncEnded(completion.result, into: &effects) }
-        if writing.appending.first == completion.id { return appendEnded(completion.result, into: &effects) }
+        if writing.appending.first?.id == completion.id { return appendEnded(completion.result, into: &effects) }
         if let index = reading.index(of: completion.id) { return readEnded(index, completion.result, into: &effects) }
         return []
     }

@@ -136,6 +136,7 @@ struct Recovery: Sendable {
         switch line {
         case .adopt(let term): contents.adoptedTerm = max(contents.adoptedTerm, term)
         case .lease(let lease): contents.longestLease = max(contents.longestLease, lease)
+        case .whole(let isWhole): contents.isWholeAsItStands = isWhole
         case .lineage(let lineage): contents.lineage = lineage
         case .closed(_, let commit):
             self.commit(through: min(commit, contents.last.seq))

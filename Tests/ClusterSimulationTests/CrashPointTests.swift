@@ -22,10 +22,10 @@ import Wire
 
     static func tally(
         _ actions: [StoreAction], on disk: CrashDisk = CrashDisk(pageBytes: 16), promise: StorePromise = StorePromise(),
-        seed: UInt64 = 1
+        seed: UInt64 = 1, sync: SyncPolicy = .always
     ) -> CrashPoints.Tally {
         var points = CrashPoints(levels: levels, seed: seed)
-        points.explore(actions, on: disk, promise: promise)
+        points.explore(actions, on: disk, promise: promise, sync: sync)
         return points.tally
     }
 
@@ -85,7 +85,24 @@ import Wire
         #expect(points.tally.failures > points.tally.operations)
     }
 
+    /// What counted before it was synced may be gone, but not where the store says that it is whole.
+    @Test(arguments: [StoreWorkloads.writing, StoreWorkloads.truncating, StoreWorkloads.reopening])
+    func countingBeforeTheSync(_ actions: [StoreAction]) {
+        expectRight(Self.tally(actions, sync: .none), states: 300, lives: 200)
+    }
+
     // MARK: It is not blind
+
+    /// A store that forgets the policy of the life before it, or never writes it down, would say so.
+    @Test func aStoreThatIsNotWholeAndDoesNotKnowIsFoundOut() {
+        var points = CrashPoints(levels: Self.levels)
+        let life = StoreRun(CrashDisk(pageBytes: 16), promise: StorePromise(), seed: 1, sync: .none)
+        var promise = life.promise
+        promise.histories = [[Entry(position: Position(term: 1, seq: 1), operation: .beginTerm)]]
+        promise.durable = promise.histories[0]
+        points.explore([], on: CrashDisk(pageBytes: 16), promise: promise)
+        #expect(points.tally.violation?.contains("was synced") == true, "an empty store, whole by its own word, lacks an entry")
+    }
 
     @Test(arguments: [CrashDisk.Lie.sync, .syncDirectory])
     func aDiskThatLiesIsFoundOut(_ lie: CrashDisk.Lie) {

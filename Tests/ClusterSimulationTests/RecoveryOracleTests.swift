@@ -21,13 +21,18 @@ import Testing
     /// A store with three records lived, committed two, and was killed; `between` happens to its disk, and the next life
     /// opens with `found` in its log.
     static func violation(
-        found: [[UInt8]], seed: UInt64 = 1, whileAlive: (inout DiskModel) -> Void = { _ in },
+        found: [[UInt8]], seed: UInt64 = 1, isWeak: Bool = false, isWhole: Bool = true,
+        whileAlive: (inout DiskModel) -> Void = { _ in },
         between: (inout DiskModel) -> Void = { _ in }
     ) -> Violation? {
         var disk = DiskModel(options: .init(), random: SeededRandom(seed: seed))
-        for record in records { perform(&disk, .append(.log, record), .sync(.log)) }
+        for record in records {
+            perform(&disk, .append(.log, record))
+            if !isWeak { perform(&disk, .sync(.log)) }
+        }
         perform(&disk, .syncDirectory)
         var oracle = RecoveryOracle(processes: 1)
+        if isWeak { oracle.startsWeak(0) }
         if let found = oracle.stepped(0, life: 1, isOpen: true, commit: 2, last: 3, disk: disk) { return found }
         whileAlive(&disk)
         disk.processEnded(losingPower: false)
@@ -36,7 +41,15 @@ import Testing
         // What the next life makes of it is in a new file.
         perform(
             &disk, .append(.rollback, found.flatMap { $0 }), .sync(.rollback), .rename(.rollback, to: .log), .syncDirectory)
-        return oracle.stepped(0, life: 2, isOpen: true, commit: 0, last: UInt64(found.count), disk: disk)
+        return oracle.stepped(0, life: 2, isOpen: true, commit: 0, last: UInt64(found.count), isWhole: isWhole, disk: disk)
+    }
+
+    @Test func whatWasNotSyncedMayBeMissingWhereTheStoreKnowsThatItMay() {
+        let lost: (inout DiskModel) -> Void = { _ in }
+        let short = Array(Self.records.prefix(1))
+        #expect(Self.violation(found: short, isWeak: true, isWhole: false, between: lost) == nil)
+        #expect(Self.violation(found: short, isWeak: true, isWhole: true, between: lost) != nil)
+        #expect(Self.violation(found: Self.records, isWeak: false, isWhole: false, between: lost) != nil, "it is whole")
     }
 
     @Test func everythingThatWasSyncedMustBeThere() {

@@ -74,8 +74,10 @@ struct CrashPoints: Sendable {
     }
 
     /// Runs a workload, crashes at every moment of it, and checks every life that follows. Stops at the first violation.
-    mutating func explore(_ actions: [StoreAction], on disk: CrashDisk, promise: StorePromise = StorePromise()) {
-        let run = CrashPoints.run(actions, on: disk, promise: promise)
+    mutating func explore(
+        _ actions: [StoreAction], on disk: CrashDisk, promise: StorePromise = StorePromise(), sync: SyncPolicy = .always
+    ) {
+        let run = CrashPoints.run(actions, on: disk, promise: promise, sync: sync)
         tally.operations += run.moments.count - 1
         if let trouble = run.life.trouble { tally.violation = tally.violation ?? "the workload itself: \(trouble)" }
         crash(run, level: 0, "")
@@ -99,9 +101,10 @@ struct CrashPoints: Sendable {
     }
 
     private static func run(
-        _ actions: [StoreAction], on disk: CrashDisk, promise: StorePromise, failure: StoreLife.Failure? = nil
+        _ actions: [StoreAction], on disk: CrashDisk, promise: StorePromise, sync: SyncPolicy = .always,
+        failure: StoreLife.Failure? = nil
     ) -> StoreRun {
-        var run = StoreRun(disk, promise: promise, seed: 1, failure: failure)
+        var run = StoreRun(disk, promise: promise, seed: 1, sync: sync, failure: failure)
         run.settle()
         for action in actions { run.perform(action) }
         run.settle()

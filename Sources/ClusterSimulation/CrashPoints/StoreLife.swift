@@ -18,11 +18,12 @@ struct StoreLife: Sendable {
     private var failure: Failure?
     private var sink = Sink()
 
-    init(_ disk: CrashDisk, seed: UInt64, failure: Failure? = nil) {
+    init(_ disk: CrashDisk, seed: UInt64, sync: SyncPolicy = .always, failure: Failure? = nil) {
         self.disk = disk
         self.failure = failure
         // Small pieces, and next to no memory: every read of the file is one that can be wrong.
-        store = LogStore(options: .init(chunkBytes: 128, cachedEntryBytes: 48), random: SeededRandom(seed: seed))
+        store = LogStore(
+            options: .init(chunkBytes: 128, cachedEntryBytes: 48, sync: sync), random: SeededRandom(seed: seed))
         store.open(into: &sink)
         collect()
     }

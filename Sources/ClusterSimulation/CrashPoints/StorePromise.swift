@@ -16,6 +16,8 @@ struct StorePromise: Hashable, Sendable {
     /// The lineage that was last reported durable, and those that were set since: it is one of them.
     var lineages: [Lineage?] = [nil]
     var store: StoreID?
+    /// Whether entries were reported durable that had not been synced: then a store that says that it is not whole may lack them.
+    var wasWeak = false
     /// The highest commit mark that any life had; and the one that is in the file, because a life opened with it or closed.
     var commit: UInt64 = 0
     var writtenCommit: UInt64 = 0
@@ -29,8 +31,11 @@ struct StorePromise: Hashable, Sendable {
         if !histories.contains(where: { $0.starts(with: entries) }) {
             return "it holds \(brief(entries)), no prefix of \(histories.map(brief))"
         }
-        if !entries.starts(with: durable) { return "it holds \(brief(entries)), but \(brief(durable)) was synced" }
-        if store.last.seq < commit { return "it ends at \(store.last), but had committed \(commit)" }
+        if !store.isWhole, !wasWeak { return "it says that it may lack something" }
+        if store.isWhole, !entries.starts(with: durable) {
+            return "it holds \(brief(entries)), but \(brief(durable)) was synced"
+        }
+        if store.isWhole, store.last.seq < commit { return "it ends at \(store.last), but had committed \(commit)" }
         if store.commit > commit { return "its commit mark is \(store.commit), but \(commit) was the highest ever" }
         if store.commit < writtenCommit { return "its commit mark is \(store.commit), but \(writtenCommit) was written" }
         if store.adoptedTerm < adoptedTerm { return "its term is \(store.adoptedTerm), but \(adoptedTerm) was synced" }

@@ -38,13 +38,19 @@ struct StoreRun: Sendable {
     /// The marks of the promise's lineages but the first.
     private var owedLineages: [UInt64] = []
     private let seed: UInt64
+    private let sync: SyncPolicy
     private let failure: StoreLife.Failure?
     private var lives: UInt64 = 0
 
     /// - Parameter failure: its operation is counted over all lives.
-    init(_ disk: CrashDisk, promise: StorePromise, seed: UInt64, failure: StoreLife.Failure? = nil) {
-        life = StoreLife(disk, seed: seed, failure: failure)
+    init(
+        _ disk: CrashDisk, promise: StorePromise, seed: UInt64, sync: SyncPolicy = .always,
+        failure: StoreLife.Failure? = nil
+    ) {
+        life = StoreLife(disk, seed: seed, sync: sync, failure: failure)
         self.promise = promise
+        self.sync = sync
+        if sync.isWeak { self.promise.wasWeak = true }
         self.seed = seed
         self.failure = failure
     }
@@ -126,7 +132,7 @@ struct StoreRun: Sendable {
                 failure.operation < life.performed
                     ? nil : StoreLife.Failure(operation: failure.operation - life.performed, eighths: failure.eighths)
             }
-            life = StoreLife(life.disk.killed(), seed: seed &+ lives, failure: rest)
+            life = StoreLife(life.disk.killed(), seed: seed &+ lives, sync: sync, failure: rest)
             hasOpened = false
             owedTerms = []
             owedLeases = []

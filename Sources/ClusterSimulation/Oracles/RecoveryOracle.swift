@@ -3,13 +3,17 @@ import Simulation
 
 // Property: a store that was opened holds a right prefix of what was written to it, with everything that was synced, and
 // never less than it had committed. Where its disk was damaged, it may refuse to open, or hold only what comes before the
-// damage, but nothing wrong. A store whose disk was exchanged owes nothing.
+// damage, but nothing wrong. A store whose disk was exchanged owes nothing. One that counted what it had not synced may hold less than
+// it had committed, and must know: it says that it is not whole, and nobody else does.
 
 /// What each store had when its last open life ended, against what it has when it is open again.
 struct RecoveryOracle: Sendable {
     struct Remains: Sendable {
-        /// How far the store's commit mark had come.
+        /// How far the store's commit mark had come in the last life, and in any.
         var commit: UInt64 = 0
+        var highestCommit: UInt64 = 0
+        /// Whether any life counted what it had not synced.
+        var wasWeak = false
         /// What was certainly on the medium, and what had been written at all; nil where the log was being replaced.
         var log: DiskModel.Remains?
         /// What had been done to the disk until then, and whether any damage was left of it.
@@ -33,15 +37,19 @@ struct RecoveryOracle: Sendable {
         remains = Array(repeating: Remains(), count: processes)
     }
 
+    /// A data node is started under a policy that lets entries count before they are synced.
+    mutating func startsWeak(_ process: Int) { remains[process].wasWeak = true }
+
     /// A data node took a batch.
     mutating func stepped(
-        _ process: Int, life: UInt32, isOpen: Bool, commit: UInt64, last: UInt64, disk: @autoclosure () -> DiskModel
+        _ process: Int, life: UInt32, isOpen: Bool, commit: UInt64, last: UInt64, isWhole: Bool = true,
+        disk: @autoclosure () -> DiskModel
     ) -> Violation? {
         if lives[process].life != life { lives[process] = Life(life: life) }
         if isOpen && !lives[process].isOpen {
             lives[process].isOpen = true
             lives[process].commit = commit
-            return opened(process, last: last, disk())
+            return opened(process, last: last, isWhole: isWhole, disk())
         }
         if commit < lives[process].commit {
             return Violation(
@@ -57,6 +65,7 @@ struct RecoveryOracle: Sendable {
         guard lives[process].isOpen else { return }
         lives[process].isOpen = false
         remains[process].commit = lives[process].commit
+        remains[process].highestCommit = max(remains[process].highestCommit, lives[process].commit)
         remains[process].log = disk.remains.flatMap { $0.wasReplacing ? nil : $0 }
         remains[process].harms = disk.harmCount
         remains[process].isHarmed = disk.isHarmed(since: disk.harmCount)
@@ -65,23 +74,28 @@ struct RecoveryOracle: Sendable {
     /// A process has an empty disk now: nothing can be asked of its next life.
     mutating func diskWasLost(_ process: Int) {
         lives[process].isOpen = false
-        remains[process] = Remains()
+        remains[process] = Remains(wasWeak: remains[process].wasWeak)
     }
 
-    private mutating func opened(_ process: Int, last: UInt64, _ disk: DiskModel) -> Violation? {
+    private mutating func opened(_ process: Int, last: UInt64, isWhole: Bool, _ disk: DiskModel) -> Violation? {
         let left = remains[process]
         guard left.commit > 0 || left.log != nil else { return nil }
         if disk.wasExchanged(since: left.harms) {
-            remains[process] = Remains()
+            remains[process] = Remains(wasWeak: left.wasWeak)
             return nil
         }
+        if !isWhole && !left.wasWeak {
+            return Violation("who counts only what is synced is whole", "process \(process) says that it may lack something")
+        }
+        // What was damaged once may lack something for good, and cannot know.
+        if left.isHarmed || disk.isHarmed(since: left.harms) { remains[process].highestCommit = last }
         recoveries += 1
         let found = LogImage(disk.pristineBytes(of: .log) ?? [])
         if (found.records.last?.seq ?? 0) != last {
             return broken(process, "the node opened at \(last), its log holds \(found.summary)")
         }
-        if last < left.commit, !left.isHarmed, !disk.isHarmed(since: left.harms) {
-            return broken(process, "it opened with \(found.summary), but had committed \(left.commit)")
+        if isWhole, last < remains[process].highestCommit {
+            return broken(process, "it opened with \(found.summary), but had committed \(remains[process].highestCommit)")
         }
         guard let log = left.log else { return nil }
         let durable = LogImage(disk.soundBytes(of: log))

@@ -1,5 +1,6 @@
 import Machine
 import Simulation
+import Storage
 
 /// A value that a line of a schedule can hold.
 protocol SettingValue: Sendable {
@@ -38,6 +39,26 @@ extension RunMode: SettingValue {
 extension Nanoseconds: SettingValue {
     var settingText: String { seconds }
     init?(settingText: Substring) { self.init(seconds: settingText) }
+}
+
+/// `always`, `none`, or the interval in seconds.
+extension SyncPolicy: SettingValue {
+    var settingText: String {
+        switch self {
+        case .always: "always"
+        case .none: "none"
+        case .interval(let length): length.seconds
+        }
+    }
+    init?(settingText: Substring) {
+        switch settingText {
+        case "always": self = .always
+        case "none": self = .none
+        default:
+            guard let length = Nanoseconds(seconds: settingText), length > .zero else { return nil }
+            self = .interval(length)
+        }
+    }
 }
 
 /// Least, usual and worst in seconds, and how many of 1024 are in the tail.
@@ -120,6 +141,7 @@ extension ClusterPlan {
         Setting("join-distance", \.data.replication.joinDistance),
         Setting("chunk-bytes", \.data.storage.chunkBytes),
         Setting("cached-bytes", \.data.storage.cachedEntryBytes),
+        Setting("sync-policy", \.data.storage.sync),
         Setting("pending-writes", \.data.pendingWrites),
         Setting("pending-reads", \.data.pendingReads),
         Setting("pending-requests", \.server.pendingRequests),
@@ -136,7 +158,7 @@ extension ClusterPlan {
         "transfers", "settings-change",
         "clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity", "zookeeper-servers",
         "zookeeper-tick", "zookeeper-timeout", "zookeeper-lag", "page-bytes", "sync-time", "window-bytes", "append-bytes",
-        "join-distance", "chunk-bytes", "cached-bytes", "pending-writes", "pending-reads", "pending-requests",
+        "join-distance", "chunk-bytes", "cached-bytes", "sync-policy", "pending-writes", "pending-reads", "pending-requests",
         "data-drain-time", "server-drain-time", "session-idle-time", "session-eviction-time", "most-sessions", "most-results",
     ]
 

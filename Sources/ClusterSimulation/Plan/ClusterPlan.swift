@@ -61,7 +61,8 @@ public struct ClusterPlan: Sendable {
     public var patience = Nanoseconds.seconds(5)
     /// How often the operator asks for another primary while faults go on, about.
     public var transfers = 0
-    /// Whether the operator changes settings of data nodes between their lives: each life then draws its lease.
+    /// Whether the operator changes settings of data nodes between their lives: each life then draws its lease, and whether it
+    /// keeps a weaker sync policy.
     public var changesSettings = false
     /// In which percentage of calls a client calls a data node directly.
     public var directPercent: UInt64 = 20
@@ -110,6 +111,10 @@ public struct ClusterPlan: Sendable {
         world.clients = clients
         drawReads(&random)
         changesSettings = random.chance(1, in: 4)
+        // In liveness mode nobody accepts the loss of what crashes take from a group that does not sync.
+        let sync: [SyncPolicy] = [.always, .always, .none, .interval(.milliseconds(30)), .interval(.seconds(1))]
+        let drawnSync = sync[random.below(sync.count)]
+        if self.mode == .safety { data.storage.sync = drawnSync }
     }
 
     private mutating func drawReads(_ random: inout SeededRandom) {

@@ -15,7 +15,7 @@ extension ClusterRun {
         judged(
             recovery.stepped(
                 process, life: life, isOpen: status.isOpen, commit: status.commit, last: status.last,
-                disk: world.disk(process)))
+                isWhole: status.isWhole, disk: world.disk(process)))
         judgeLog(of: process, group: group, life: life, status)
         guard status.isServing else { return }
         var rival: Int?

@@ -275,8 +275,9 @@ public struct ClusterRun: Sendable {
         case .server: world.start(process, ClusterNode(ServerNode(address: address, options: plan.server, random: random)))
         case .data(let group):
             let name = ClusterPlan.groupNames[group % 4]
-            world.start(
-                process, ClusterNode(DataNode(group: name, address: address, options: settings(of: process), random: random)))
+            let options = settings(of: process)
+            if options.storage.sync.isWeak { recovery.startsWeak(process) }
+            world.start(process, ClusterNode(DataNode(group: name, address: address, options: options, random: random)))
         }
     }
 
@@ -286,6 +287,7 @@ public struct ClusterRun: Sendable {
         guard plan.changesSettings else { return options }
         var luck = stream(3, process)
         options.replication.lease = [.milliseconds(200), .milliseconds(400), .seconds(3)][luck.below(3)]
+        if luck.below(2) == 0 { options.storage.sync = .always }
         return options
     }
 

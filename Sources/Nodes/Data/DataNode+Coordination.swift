@@ -46,7 +46,7 @@ extension DataNode {
     mutating func register(now: Instant, into effects: inout Sink) {
         guard phase == .running, store.isOpen else { return }
         let content = StoreRegistration(
-            address: address, store: store.store, whole: true, lineage: store.lineage, last: store.last,
+            address: address, store: store.store, whole: store.isWhole, lineage: store.lineage, last: store.last,
             keys: store.keyCount > 0, guid: random.uuid()
         )
         registration.begin(content: content.bytes, session: session, at: now, into: &effects)

@@ -42,7 +42,7 @@ extension DataNode {
         guard phase == .running, primary != nil else { return }
         let timeout = options.replication.replicationTimeout
         let hanging = diskWatch.look(
-            durable: store.durableMark, written: store.writeMark, longestGap: timeout / 2, now: now)
+            durable: store.settledMark, written: store.writeMark, longestGap: timeout / 2, now: now)
         guard hanging > timeout, session.isConnected, view.isCurrent(session), primary?.hasLivingStandby(at: now) == true else {
             return
         }

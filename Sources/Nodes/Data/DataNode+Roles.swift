@@ -16,6 +16,12 @@ extension DataNode {
         }
         wasSeen = true
         guard let config = view.config else { return }
+        if !store.isWhole, store.lineage == config.lineage,
+            config.inSync.contains(MemberID(store: store.store, number: number))
+        {
+            effects.reached(.becameWholeAgain)
+            store.becameWhole()
+        }
         if config.primary == MemberID(store: store.store, number: number) {
             serve(config, as: number, now: now, into: &effects)
         } else {

@@ -51,6 +51,7 @@ public struct DataNode: Node {
         static let resignation = TimerID(purpose: 6)
         static let vigil = TimerID(purpose: 7)
         static let stale = TimerID(purpose: 9)
+        static let sync = TimerID(purpose: 10)
     }
 
     let group: String
@@ -75,6 +76,8 @@ public struct DataNode: Node {
     /// Terms up to this one are over for this life, whatever config still shows.
     var endedTerm: UInt64 = 0
     var startedAt = Instant.zero
+    /// Under a policy that syncs at intervals: whether the next sync is planned.
+    var isSyncTimerSet = false
     /// What this store has promised to primaries; set when the life begins.
     var promise = Promise(start: .zero, lease: .zero)
     /// Takes appends; there while the life is registered.
@@ -177,6 +180,9 @@ public struct DataNode: Node {
         case Timer.promise: break  // The batch's end looks at the promise.
         case Timer.resignation: resignIfStuck(now: now, into: &effects)
         case Timer.stale: stalePatienceEnded(now: now, into: &effects)
+        case Timer.sync:
+            isSyncTimerSet = false
+            if store.isOpen { store.demandSync() }
         case Timer.drain: drainEnded(now: now, into: &effects)
         case Timer.session: session.timerFired(timer, at: now, into: &effects)
         default: coordinationTimerFired(timer, now: now, into: &effects)
@@ -209,7 +215,13 @@ public struct DataNode: Node {
         answerStale(into: &effects)
         concludeTransfer(into: &effects)
         if phase == .draining, pending.isEmpty, primary?.isHandingOver != true { drainEnded(now: now, into: &effects) }
-        if store.isOpen { store.flush(into: &effects) }
+        if store.isOpen {
+            store.flush(into: &effects)
+            if case .interval(let length) = options.storage.sync, store.hasUnsynced, !isSyncTimerSet {
+                isSyncTimerSet = true
+                effects.append(.setTimer(Timer.sync, at: now + length))
+            }
+        }
     }
 
     /// What the committed state is, through an entry.
@@ -245,13 +257,15 @@ public struct DataNode: Node {
         /// The end of its log.
         public var last: UInt64
         public var commit: UInt64
+        /// Whether the store has everything that it ever acknowledged.
+        public var isWhole: Bool
     }
 
     /// `mutating` although it changes nothing: so the node is looked at in its place, and not copied first.
     public mutating func facts(at now: Instant) -> Facts {
         Facts(
             isOpen: store.isOpen, isServing: primary != nil && isServing(at: now), term: store.adoptedTerm,
-            last: store.last.seq, commit: store.commit)
+            last: store.last.seq, commit: store.commit, isWhole: store.isWhole)
     }
 
     /// Whether this node would answer a linearizable read right now.

@@ -4,6 +4,7 @@ import Foundation
 import Machine
 import Nodes
 import Runtime
+import Storage
 
 /// `aviary data`
 struct DataCommand: AsyncParsableCommand {
@@ -22,6 +23,15 @@ struct DataCommand: AsyncParsableCommand {
             "Scratch file for rewrites of the log, rollback.txt without it (environment: rbfile).", valueName: "path"))
     var rbfile: String?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            When a write counts: always (when it is synced), interval:<ms> (when it is written; synced that much later at most) or \
+            none (synced when the system likes); always without it (environment: sync). A store with another one than always that \
+            was not closed cleanly is not elected for what it held.
+            """, valueName: "policy"))
+    var sync: String?
+
     @OptionGroup var options: NodeOptions
 
     func run() async throws {
@@ -29,6 +39,7 @@ struct DataCommand: AsyncParsableCommand {
         flags[.name] = name
         flags[.dbfile] = dbfile
         flags[.rbfile] = rbfile
+        flags[.sync] = sync
         let reader = Settings(flags: flags, environment: ProcessInfo.processInfo.environment)
         let settings = try NodeSettings(reader)
         let store = try StoreSettings(reader)
@@ -41,6 +52,7 @@ struct DataCommand: AsyncParsableCommand {
             var options = DataOptions()
             options.limits = settings.limits
             options.storage.limits = settings.limits
+            options.storage.sync = store.sync
             return DataNode(group: store.group, address: address, options: options, random: random)
         }
         logger.info(
@@ -48,7 +60,7 @@ struct DataCommand: AsyncParsableCommand {
             metadata: [
                 "version": "\(aviaryVersion)", "address": "\(settings.address)", "zooaddr": "\(settings.zooKeeper)",
                 "sessiontimeout": "\(settings.sessionTimeout.milliseconds)", "name": "\(store.group)", "dbfile": "\(store.log)",
-                "rbfile": "\(store.rollback)",
+                "rbfile": "\(store.rollback)", "sync": "\(store.syncText)",
             ])
         do {
             throw try await NodeProgram(host: host).execute(logger: logger)
@@ -64,6 +76,9 @@ struct StoreSettings {
     let group: String
     let log: String
     let rollback: String
+    let sync: SyncPolicy
+    /// As it was given.
+    let syncText: String
 
     /// - Throws: `Failure` naming the setting that is missing or wrong.
     init(_ settings: Settings) throws(Failure) {
@@ -76,6 +91,22 @@ struct StoreSettings {
         rollback = settings.text(.rbfile) ?? "rollback.txt"
         if log == rollback {
             throw Failure("dbfile and rbfile are both \"\(log)\"; a rewrite would destroy the log, so they must differ")
+        }
+        syncText = settings.text(.sync) ?? "always"
+        guard let sync = StoreSettings.sync(syncText) else {
+            throw settings.problem(.sync, syncText, "always, none, or interval:<ms> with 1 to 60000 ms")
+        }
+        self.sync = sync
+    }
+
+    private static func sync(_ text: String) -> SyncPolicy? {
+        switch text {
+        case "always": return .always
+        case "none": return SyncPolicy.none
+        default:
+            guard text.hasPrefix("interval:"), let length = Int64(text.dropFirst("interval:".count)), (1...60_000).contains(length)
+            else { return nil }
+            return .interval(.milliseconds(length))
         }
     }
 }

@@ -13,6 +13,8 @@ enum SettingName: String, CaseIterable {
     /// The store's log, and the scratch file of its rewrites.
     case dbfile
     case rbfile
+    /// When an entry of the store's log counts as durable.
+    case sync
     /// ZooKeeper session timeout in milliseconds.
     case sessiontimeout
     case loglevel
@@ -23,7 +25,7 @@ enum SettingName: String, CaseIterable {
     /// The flag that wins over the environment.
     var flag: String {
         switch self {
-        case .zooaddr, .serverip, .serverport, .name, .dbfile, .rbfile, .sessiontimeout: "--" + rawValue
+        case .zooaddr, .serverip, .serverport, .name, .dbfile, .rbfile, .sync, .sessiontimeout: "--" + rawValue
         case .loglevel: "--log-level"
         case .logformat: "--log-format"
         case .maxkeybytes: "--max-key-bytes"
