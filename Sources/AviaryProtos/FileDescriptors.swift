@@ -6,7 +6,7 @@ public enum FileDescriptors {
         (
             "aviary/internal/v1/peer.proto",
             """
-            CsYfCh1hdmlhcnkvaW50ZXJuYWwvdjEvcGVlci5wcm90bxISYXZpYXJ5LmludGVybmFsLnYxGhdhdmlhcnkvdjEvY2x1c3Rlci5wcm90bxoSYXZpYXJ5L3Yx\
+            CuMfCh1hdmlhcnkvaW50ZXJuYWwvdjEvcGVlci5wcm90bxISYXZpYXJ5LmludGVybmFsLnYxGhdhdmlhcnkvdjEvY2x1c3Rlci5wcm90bxoSYXZpYXJ5L3Yx\
             L2t2LnByb3RvIgwKCkxpbmtDbG9zZWQiVAoFRnJhbWUSEgoEZnJvbRgBIAEoCVIEZnJvbRI3CghtZXNzYWdlcxgCIAMoCzIbLmF2aWFyeS5pbnRlcm5hbC52\
             MS5NZXNzYWdlUghtZXNzYWdlcyKMBQoHTWVzc2FnZRI0CgZhcHBlbmQYASABKAsyGi5hdmlhcnkuaW50ZXJuYWwudjEuQXBwZW5kSABSBmFwcGVuZBJECgxh\
             cHBlbmRfcmVwbHkYAiABKAsyHy5hdmlhcnkuaW50ZXJuYWwudjEuQXBwZW5kUmVwbHlIAFILYXBwZW5kUmVwbHkSNwoHZm9yd2FyZBgDIAEoCzIbLmF2aWFy\
@@ -48,9 +48,10 @@ public enum FileDescriptors {
             bHkSDgoCaWQYASABKARSAmlkEiwKB3JlcGxpY2EYAiABKAsyEi5hdmlhcnkudjEuUmVwbGljYVIHcmVwbGljYSLAAQoJU3VzcGljaW9uEhQKBWdyb3VwGAEg\
             ASgJUgVncm91cBISCgR0ZXJtGAIgASgEUgR0ZXJtEjYKB3ByaW1hcnkYAyABKAsyHC5hdmlhcnkuaW50ZXJuYWwudjEuTWVtYmVySURSB3ByaW1hcnkSLAoC\
             YnkYBCABKAsyHC5hdmlhcnkuaW50ZXJuYWwudjEuTWVtYmVySURSAmJ5EiMKDXNpbGVuY2VfbmFub3MYBSABKANSDHNpbGVuY2VOYW5vcyIXCgVQcm9iZRIO\
-            CgJpZBgBIAEoBFICaWQingEKClByb2JlUmVwbHkSDgoCaWQYASABKARSAmlkEhQKBWdyb3VwGAIgASgJUgVncm91cBI0CgZtZW1iZXIYAyABKAsyHC5hdmlh\
-            cnkuaW50ZXJuYWwudjEuTWVtYmVySURSBm1lbWJlchISCgR0ZXJtGAQgASgEUgR0ZXJtEiAKC2Nvb3JkaW5hdGVkGAUgASgIUgtjb29yZGluYXRlZDJMCgVQ\
-            ZWVycxJDCgRMaW5rEhkuYXZpYXJ5LmludGVybmFsLnYxLkZyYW1lGh4uYXZpYXJ5LmludGVybmFsLnYxLkxpbmtDbG9zZWQoAWIGcHJvdG8z\
+            CgJpZBgBIAEoBFICaWQiuwEKClByb2JlUmVwbHkSDgoCaWQYASABKARSAmlkEhQKBWdyb3VwGAIgASgJUgVncm91cBI0CgZtZW1iZXIYAyABKAsyHC5hdmlh\
+            cnkuaW50ZXJuYWwudjEuTWVtYmVySURSBm1lbWJlchISCgR0ZXJtGAQgASgEUgR0ZXJtEiAKC2Nvb3JkaW5hdGVkGAUgASgIUgtjb29yZGluYXRlZBIbCgl5\
+            aWVsZHNfdG8YBiABKARSCHlpZWxkc1RvMkwKBVBlZXJzEkMKBExpbmsSGS5hdmlhcnkuaW50ZXJuYWwudjEuRnJhbWUaHi5hdmlhcnkuaW50ZXJuYWwudjEu\
+            TGlua0Nsb3NlZCgBYgZwcm90bzM=\
             
             """
         ),

@@ -802,6 +802,10 @@ public nonisolated struct Aviary_Internal_V1_ProbeReply: Sendable {
   /// Whether it has a ZooKeeper session that is connected.
   public var coordinated: Bool = false
 
+  /// How many living standbys that do not hear it are a reason to replace it, because it would have to go on with fewer than
+  /// minsync; 0: none are.
+  public var yieldsTo: UInt64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -2254,7 +2258,7 @@ nonisolated extension Aviary_Internal_V1_Probe: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Aviary_Internal_V1_ProbeReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ProbeReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}group\0\u{1}member\0\u{1}term\0\u{1}coordinated\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}group\0\u{1}member\0\u{1}term\0\u{1}coordinated\0\u{3}yields_to\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2267,6 +2271,7 @@ nonisolated extension Aviary_Internal_V1_ProbeReply: SwiftProtobuf.Message, Swif
       case 3: try { try decoder.decodeSingularMessageField(value: &self._member) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
       case 5: try { try decoder.decodeSingularBoolField(value: &self.coordinated) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.yieldsTo) }()
       default: break
       }
     }
@@ -2292,6 +2297,9 @@ nonisolated extension Aviary_Internal_V1_ProbeReply: SwiftProtobuf.Message, Swif
     if self.coordinated != false {
       try visitor.visitSingularBoolField(value: self.coordinated, fieldNumber: 5)
     }
+    if self.yieldsTo != 0 {
+      try visitor.visitSingularUInt64Field(value: self.yieldsTo, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -2301,6 +2309,7 @@ nonisolated extension Aviary_Internal_V1_ProbeReply: SwiftProtobuf.Message, Swif
     if lhs._member != rhs._member {return false}
     if lhs.term != rhs.term {return false}
     if lhs.coordinated != rhs.coordinated {return false}
+    if lhs.yieldsTo != rhs.yieldsTo {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

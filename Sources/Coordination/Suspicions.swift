@@ -10,7 +10,8 @@ import Wire
 ///
 /// - its link breaks, or it does not answer within the patience,
 /// - another life answers at its address,
-/// - it answers that it cannot lead: it is not primary of that term, or it has no ZooKeeper to shrink its in-sync set with.
+/// - it answers that it cannot lead: it is not primary of that term, or it has no ZooKeeper to shrink its in-sync set with,
+/// - it answers that it would have to go on with fewer than minsync, and so many standbys that do not hear it live.
 ///
 /// Otherwise it stays, and shrinks away the standby that cannot hear it. What is found here is a reason to act, never a proof;
 /// why a primary that lives after all does no harm is said at `Mastership.depose`.
@@ -33,6 +34,8 @@ public struct Suspicions: Hashable, Sendable {
         case silent
         case anotherLife(MemberID)
         case cannotLead(String)
+        /// It makes way for so many.
+        case yields(UInt64)
     }
 
     private struct Standby: Hashable {
@@ -123,6 +126,7 @@ public struct Suspicions: Hashable, Sendable {
         }
         guard reply.term >= round.term else { return conclude(group, .cannotLead("it leads no such term"), into: &sink) }
         guard reply.coordinated else { return conclude(group, .cannotLead("it has no ZooKeeper"), into: &sink) }
+        guard reply.yieldsTo == 0 else { return conclude(group, .yields(reply.yieldsTo), into: &sink) }
         rounds[group] = nil
         sink.reached(.suspicionRefuted)
         guard refuted[group] != round.term else { return }
@@ -152,6 +156,7 @@ public struct Suspicions: Hashable, Sendable {
         case .silent: sink.reached(.probeUnanswered)
         case .anotherLife: sink.reached(.probeAnsweredByAnotherLife)
         case .cannotLead: sink.reached(.probeAnsweredOutOfOffice)
+        case .yields: sink.reached(.probeAnsweredBelowMinSync)
         }
     }
 
@@ -176,6 +181,7 @@ public struct Suspicions: Hashable, Sendable {
         let round = rounds.values[index]
         let heirs = round.standbys.filter(\.hasAnswered).map(\.member)
         guard !heirs.isEmpty else { return nil }
+        if case .yields(let needed) = verdict, UInt64(heirs.count) < needed { return nil }
         let unheard = "unheard by \(round.standbys.map(\.member.number)) for \(round.silence.milliseconds) ms"
         return Finding(primary: round.primary, term: round.term, heirs: heirs, reason: "\(unheard); \(text(verdict))")
     }
@@ -186,6 +192,7 @@ public struct Suspicions: Hashable, Sendable {
         case .silent: "no answer to a probe in \(patience.milliseconds) ms"
         case .anotherLife(let other): "\(other.number == 0 ? "an unregistered life" : "\(other)") answers in its place"
         case .cannotLead(let why): "it answers, but \(why)"
+        case .yields(let needed): "it answers, but without them it would have fewer in-sync stores than minsync (\(needed))"
         }
     }
 

@@ -84,6 +84,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case deposedByHigherTerm
     /// Entries were committed while more than one in-sync set may have been in force.
     case committedUnderUndecidedConfig
+    /// Entries that every in-sync store had were not committed, because these are fewer than minsync.
+    case commitWaitedForMinSync
     /// A member whose registration is gone was shrunk away.
     case memberShrunkForItsEnd
     /// A registered member that did not answer was shrunk away.
@@ -293,6 +295,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case probeAnsweredByAnotherLife
     /// A primary answered a probe, but cannot lead.
     case probeAnsweredOutOfOffice
+    /// A primary answered a probe that it would have to go on with fewer in-sync stores than minsync.
+    case probeAnsweredBelowMinSync
     /// A primary that a standby does not hear answered a probe, and stays.
     case suspicionRefuted
     /// A primary was replaced while its session lived.

@@ -18,11 +18,42 @@ extension Primary {
         }
         guard !writer.isBusy else { return }
         if writer.config.inSync.contains(where: { isLost($0, now: now) }) {
-            return shrink(away: writer.config.inSync.filter { isLost($0, now: now) }, into: &effects)
+            let lost = writer.config.inSync.filter { isLost($0, now: now) }
+            if waitsToBeDeposed(instead: lost, now: now, into: &effects) { return }
+            return shrink(away: lost, into: &effects)
         }
+        shortSince = nil
         guard office == .serving, handover == nil else { return }
         grow(store: store, now: now, into: &effects)
     }
+
+    // MARK: minsync
+
+    /// A primary that would have to shrink below minsync could commit nothing afterwards. Where enough others live to do without
+    /// it, which they and the master tell each other, it is deposed: so it answers the master's probe, for as long as the
+    /// replication timeout. After that nobody does, and a smaller set at least brings the lease back.
+    private mutating func waitsToBeDeposed(instead lost: [MemberID], now: Instant, into effects: inout Sink) -> Bool {
+        let inSync = writer.config.inSync
+        let others = inSync.filter { $0 != me && registered.contains($0.number) }
+        guard inSync.count >= options.minSync, inSync.count - lost.count < options.minSync, others.count >= options.minSync
+        else {
+            shortSince = nil
+            return false
+        }
+        if shortSince == nil {
+            shortSince = now
+            effects.log(
+                .warning, "without these members the in-sync set is below minsync: the others may replace this primary",
+                [
+                    LogField("group", group), LogField("term", term), LogField("members", "\(lost.map(\.number))"),
+                    LogField("minsync", options.minSync),
+                ])
+        }
+        return shortSince.map { now - $0 <= options.replicationTimeout } ?? false
+    }
+
+    /// How many living standbys that do not hear this primary are a reason to replace it; 0: none are.
+    public var yieldsTo: UInt64 { shortSince == nil ? 0 : UInt64(options.minSync) }
 
     /// Whether a member of the in-sync set can stay no longer.
     private func isLost(_ member: MemberID, now: Instant) -> Bool {

@@ -57,6 +57,10 @@ public struct Primary: Sendable {
     var lastBatch: Instant
     /// From when on others have had a chance to answer.
     var listeningSince: Instant
+    /// The first entry of this term; 0 while there is none.
+    var firstOfTerm: UInt64 = 0
+    /// Since when it would have to shrink the in-sync set below minsync, and waits to be deposed instead.
+    var shortSince: Instant?
     /// The end of the log when messages last left.
     var sentEnd: UInt64 = 0
     /// When ZooKeeper last refused a config change for good: the next waits a little.
@@ -237,6 +241,7 @@ public struct Primary: Sendable {
         if case .adopting(let mark) = office, store.durableMark >= mark {
             let first = store.last.seq + 1
             store.append(Entry(position: Position(term: term, seq: first), operation: .beginTerm))
+            firstOfTerm = first
             office = .levelling(first: first)
         }
         if case .levelling(let first) = office, store.commit >= first { office = .waitingForPromises }
@@ -260,7 +265,7 @@ public struct Primary: Sendable {
     }
 
     /// Committed is what is durable here and on every store that counts: on every member of any config that may be in force, and
-    /// on a joiner. Inherited entries are committed by the first entry
+    /// on a joiner; and on as many as minsync says. Inherited entries are committed by the first entry
     /// of this term, not before: until then an ack of this term may still be missing.
     private mutating func advanceCommit(store: inout LogStore, into effects: inout Sink) -> [LogStore.Applied] {
         let first: UInt64
@@ -275,6 +280,11 @@ public struct Primary: Sendable {
             mark = min(mark, peers.values[index].acked)
         }
         for index in peers.keys.indices where peers.values[index].isJoining { mark = min(mark, peers.values[index].acked) }
+        // What is inherited is committed with the first entry of the term, however few have it: it may have been acknowledged.
+        if writer.mayBeInForce.count < options.minSync, mark > firstOfTerm {
+            effects.reached(.commitWaitedForMinSync)
+            mark = firstOfTerm
+        }
         guard mark > store.commit, mark >= first else { return [] }
         if first > store.commit + 1 { effects.reached(.inheritedEntriesCommitted) }
         if writer.isUndecided { effects.reached(.committedUnderUndecidedConfig) }

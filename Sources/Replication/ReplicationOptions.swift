@@ -18,12 +18,15 @@ public struct ReplicationOptions: Hashable, Sendable {
     public var appendBytes: Int
     /// A learner with at most this many entries to go is made to count: commits wait for it from then on.
     public var joinDistance: UInt64
+    /// minsync: how many in-sync stores must have an entry for it to be committed, the primary among them. It gates what a primary
+    /// appends itself; what it inherits may have been acknowledged before, and is not held back.
+    public var minSync: Int
 
     public init(
         heartbeat: Nanoseconds = .milliseconds(100), lease: Nanoseconds = .milliseconds(400), driftPercent: Int64 = 5,
         replicationTimeout: Nanoseconds = .milliseconds(1500), windowBytes: Int = 8 << 20, windowAppends: Int = 128,
         appendBytes: Int = 1 << 20,
-        joinDistance: UInt64 = 256
+        joinDistance: UInt64 = 256, minSync: Int = 1
     ) {
         self.heartbeat = heartbeat
         self.lease = lease
@@ -33,6 +36,7 @@ public struct ReplicationOptions: Hashable, Sendable {
         self.windowAppends = windowAppends
         self.appendBytes = appendBytes
         self.joinDistance = joinDistance
+        self.minSync = minSync
     }
 
     /// What is left of the lease at the primary once the drift allowance is taken off.

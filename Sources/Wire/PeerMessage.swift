@@ -130,12 +130,16 @@ public struct ProbeReply: Hashable, Sendable {
     public var term: UInt64
     /// Whether it has a ZooKeeper session that is connected: without one a primary cannot shrink its in-sync set.
     public var coordinated: Bool
+    /// How many living standbys that do not hear it are a reason to replace it, because it would have to go on with fewer than
+    /// minsync; 0: none are.
+    public var yieldsTo: UInt64
 
-    public init(id: UInt64, group: String, member: MemberID, term: UInt64, coordinated: Bool) {
+    public init(id: UInt64, group: String, member: MemberID, term: UInt64, coordinated: Bool, yieldsTo: UInt64 = 0) {
         self.id = id
         self.group = group
         self.member = member
         self.term = term
         self.coordinated = coordinated
+        self.yieldsTo = yieldsTo
     }
 }

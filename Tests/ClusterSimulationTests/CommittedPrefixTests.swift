@@ -41,6 +41,20 @@ import Wire
         }
     }
 
+    @Test func whatFewerThanMinSyncHoldIsSeen() {
+        for holders in 1...2 {
+            var oracle = CommittedPrefixOracle(processes: 2, groups: 1, minSync: 2)
+            for process in 0..<2 { #expect(oracle.opened(process, group: 0, life: 1, log: [], commit: 0) == nil) }
+            let begin = EntryIdentity(Entry(position: Position(term: 2, seq: 2), operation: .beginTerm))
+            let log = [entry(1, 1, "inherited"), begin]
+            #expect(oracle.stepped(0, group: 0, last: 2, entries: log, commit: 2) == nil)
+            let new = [entry(2, 3, "new")]
+            if holders == 2 { #expect(oracle.stepped(1, group: 0, last: 3, entries: log + new, commit: 0) == nil) }
+            let found = oracle.stepped(0, group: 0, last: 3, entries: new, commit: 3)
+            #expect(found?.invariant == (holders == 2 ? nil : "minsync stores hold what is committed"))
+        }
+    }
+
     @Test func whatIsNotCommittedMayBeReplaced() {
         var oracle = twoStores()
         #expect(oracle.stepped(0, group: 0, last: 2, entries: [entry(1, 1, "a"), entry(2, 2, "new")], commit: 2) == nil)

@@ -111,7 +111,8 @@ enum Samples {
             .probe(id: .max),
             .probeReply(
                 ProbeReply(
-                    id: .max, group: "zdata1", member: MemberID(store: StoreID("3f0c"), number: 7), term: 5, coordinated: true)),
+                    id: .max, group: "zdata1", member: MemberID(store: StoreID("3f0c"), number: 7), term: 5, coordinated: true,
+                    yieldsTo: 2)),
             .probeReply(
                 ProbeReply(id: 0, group: "", member: MemberID(store: StoreID(""), number: 0), term: 0, coordinated: false)),
         ]

@@ -43,10 +43,12 @@ struct ServerDetectionTests {
         return probes.first.map { first in (first.0, probes.map(\.1)) }
     }
 
-    private mutating func answer(_ id: UInt64, at number: UInt64, as other: UInt64? = nil, term: UInt64 = 0, away: Bool = false)
-    {
+    private mutating func answer(
+        _ id: UInt64, at number: UInt64, as other: UInt64? = nil, term: UInt64 = 0, away: Bool = false,
+        yieldsTo: UInt64 = 0
+    ) {
         let reply = ProbeReply(
-            id: id, group: "g", member: Self.member(other ?? number), term: term, coordinated: !away)
+            id: id, group: "g", member: Self.member(other ?? number), term: term, coordinated: !away, yieldsTo: yieldsTo)
         bench.send(.received(.probeReply(reply), from: Self.address(number)))
     }
 
@@ -113,6 +115,18 @@ struct ServerDetectionTests {
             give(&self, probes.id)
             #expect(isReplaced(by: 3))
         }
+    }
+
+    @Test mutating func aPrimaryThatMakesWayForEnoughIsReplacedByNoFewer() throws {
+        suspect(by: 2)
+        let probes = try #require(takeProbes())
+        answer(probes.id, at: 2)
+        answer(probes.id, at: 1, term: 4, yieldsTo: 2)
+        bench.pass(.milliseconds(10))
+        #expect(isUnchanged, "one other is fewer than minsync")
+        suspect(by: 3)
+        answer(probes.id, at: 3)
+        #expect(isReplaced(by: 2))
     }
 
     @Test mutating func theLowestOfThoseThatAnsweredSucceeds() throws {

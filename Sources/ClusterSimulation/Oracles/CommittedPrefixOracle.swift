@@ -2,7 +2,8 @@ import Machine
 import Simulation
 import Wire
 
-// Property: the stores of a group agree on every entry that any of them ever held to be committed.
+// Property: the stores of a group agree on every entry that any of them ever held to be committed; and what a primary commits of
+// its own term beyond the first entry, at least minsync of them hold.
 
 /// What each group has committed, as it was first seen, against what every store commits, whenever its commit mark moves and
 /// whenever it opens.
@@ -21,7 +22,15 @@ struct CommittedPrefixOracle: Sendable {
         var last: UInt64 { commit + UInt64(uncommitted.count) }
     }
 
+    /// Where a store's log ended when it last grew.
+    private struct Reach: Sendable {
+        var group = -1
+        var end = Position.zero
+    }
+
     private var mirrors: [Mirror]
+    private var reaches: [Reach]
+    private let minSync: Int
     /// By group, from sequence number 1.
     private(set) var committed: [[EntryIdentity]]
     /// What was committed since it was asked, and has to do with client sessions: of each group's history, not of each store's.
@@ -29,7 +38,9 @@ struct CommittedPrefixOracle: Sendable {
     /// How many entries were compared with what another store, or another life, had committed.
     private(set) var compared = 0
 
-    init(processes: Int, groups: Int) {
+    init(processes: Int, groups: Int, minSync: Int = 1) {
+        self.minSync = minSync
+        reaches = Array(repeating: Reach(), count: processes)
         mirrors = Array(repeating: Mirror(), count: processes)
         committed = Array(repeating: [], count: groups)
     }
@@ -55,6 +66,7 @@ struct CommittedPrefixOracle: Sendable {
     /// The store was opened with these entries.
     mutating func opened(_ process: Int, group: Int, life: UInt32, log: [EntryIdentity], commit: UInt64) -> Violation? {
         mirrors[process] = Mirror(life: life, isOpen: true, commit: 0, uncommitted: log)
+        reached(process, group)
         return commits(process, group, through: commit)
     }
 
@@ -69,6 +81,7 @@ struct CommittedPrefixOracle: Sendable {
         }
         mirrors[process].uncommitted.removeLast(Int(mirrors[process].last - known))
         mirrors[process].uncommitted += entries
+        if !entries.isEmpty { reached(process, group) }
         guard mirrors[process].last == last else {
             return Violation(
                 "entries that are not committed are in memory", "process \(process) holds none after \(mirrors[process].last)")
@@ -83,6 +96,22 @@ struct CommittedPrefixOracle: Sendable {
         return memories
     }
 
+    private mutating func reached(_ process: Int, _ group: Int) {
+        let end = Position(term: mirrors[process].uncommitted.last?.term ?? 0, seq: mirrors[process].last)
+        reaches[process] = Reach(group: group, end: end)
+    }
+
+    /// An entry is committed for the first time in its group, by a store whose log ends in `term`.
+    private func isHeldByTooFew(_ entry: EntryIdentity, _ seq: UInt64, _ group: Int, term: UInt64) -> Violation? {
+        // An older term's was inherited; the first of a term names no key and has nothing to do with sessions.
+        guard minSync > 1, entry.term == term, entry.key != nil || entry.memory != nil else { return nil }
+        let holders = reaches.count { $0.group == group && $0.end.term == term && $0.end.seq >= seq }
+        guard holders < minSync else { return nil }
+        return Violation(
+            "minsync stores hold what is committed",
+            "entry \(term):\(seq) of group \(ClusterPlan.groupNames[group]) was committed, and \(holders) held it")
+    }
+
     private mutating func commits(_ process: Int, _ group: Int, through commit: UInt64) -> Violation? {
         guard commit > mirrors[process].commit else { return nil }
         guard commit <= mirrors[process].last else {
@@ -90,8 +119,10 @@ struct CommittedPrefixOracle: Sendable {
         }
         let count = Int(commit - mirrors[process].commit)
         var seq = mirrors[process].commit
+        let term = mirrors[process].uncommitted.last?.term ?? 0
         for entry in mirrors[process].uncommitted[..<count] {
             if seq == UInt64(committed[group].count) {
+                if let found = isHeldByTooFew(entry, seq + 1, group, term: term) { return found }
                 committed[group].append(entry)
                 if let event = entry.memory { memories.append((Position(term: entry.term, seq: seq + 1), event)) }
             } else if committed[group][Int(seq)] != entry {

@@ -139,6 +139,7 @@ extension ClusterPlan {
         Setting("window-bytes", \.data.replication.windowBytes),
         Setting("append-bytes", \.data.replication.appendBytes),
         Setting("join-distance", \.data.replication.joinDistance),
+        Setting("min-sync", \.data.replication.minSync),
         Setting("chunk-bytes", \.data.storage.chunkBytes),
         Setting("cached-bytes", \.data.storage.cachedEntryBytes),
         Setting("sync-policy", \.data.storage.sync),
@@ -158,7 +159,8 @@ extension ClusterPlan {
         "transfers", "settings-change",
         "clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity", "zookeeper-servers",
         "zookeeper-tick", "zookeeper-timeout", "zookeeper-lag", "page-bytes", "sync-time", "window-bytes", "append-bytes",
-        "join-distance", "chunk-bytes", "cached-bytes", "sync-policy", "pending-writes", "pending-reads", "pending-requests",
+        "join-distance", "min-sync", "chunk-bytes", "cached-bytes", "sync-policy", "pending-writes", "pending-reads",
+        "pending-requests",
         "data-drain-time", "server-drain-time", "session-idle-time", "session-eviction-time", "most-sessions", "most-results",
     ]
 

@@ -111,6 +111,9 @@ public struct ClusterPlan: Sendable {
         world.clients = clients
         drawReads(&random)
         changesSettings = random.chance(1, in: 4)
+        // More than a group has could commit nothing.
+        let drawnMinSync = random.chance(1, in: 3) ? 2 : 1
+        data.replication.minSync = min(drawnMinSync, stores.min() ?? 1)
         // In liveness mode nobody accepts the loss of what crashes take from a group that does not sync.
         let sync: [SyncPolicy] = [.always, .always, .none, .interval(.milliseconds(30)), .interval(.seconds(1))]
         let drawnSync = sync[random.below(sync.count)]

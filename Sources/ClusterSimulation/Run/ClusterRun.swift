@@ -148,7 +148,8 @@ public struct ClusterRun: Sendable {
         serving = ServingOracle(groups: plan.stores.count, trustsClocks: !plan.wildClocks)
         positions = PositionOracle(groups: plan.stores.count)
         recovery = RecoveryOracle(processes: roles.count)
-        prefixes = CommittedPrefixOracle(processes: roles.count, groups: plan.stores.count)
+        prefixes = CommittedPrefixOracle(
+            processes: roles.count, groups: plan.stores.count, minSync: plan.data.replication.minSync)
         work = WorkOracle(
             WorkOracle.Shape(
                 servers: plan.servers, stores: plan.stores, clients: plan.clients,

@@ -28,6 +28,7 @@ extension ProbeReply: ProtobufEncodable {
         sink.message(3, member)
         sink.field(4, term)
         sink.field(5, coordinated)
+        sink.field(6, yieldsTo)
     }
 }
 
@@ -78,6 +79,7 @@ extension ProbeReply {
         var member: MemberID?
         var term: UInt64 = 0
         var coordinated = false
+        var yieldsTo: UInt64 = 0
         while let field = try reader.next() {
             switch field {
             case 1: id = try reader.unsigned()
@@ -85,9 +87,11 @@ extension ProbeReply {
             case 3: member = try MemberID(from: reader.message())
             case 4: term = try reader.quantity()
             case 5: coordinated = try reader.bool()
+            case 6: yieldsTo = try reader.unsigned()
             default: try reader.skip()
             }
         }
-        self.init(id: id, group: group, member: try member.required(), term: term, coordinated: coordinated)
+        self.init(
+            id: id, group: group, member: try member.required(), term: term, coordinated: coordinated, yieldsTo: yieldsTo)
     }
 }

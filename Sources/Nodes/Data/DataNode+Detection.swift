@@ -33,7 +33,7 @@ extension DataNode {
     func probeReply(_ id: UInt64) -> ProbeReply {
         ProbeReply(
             id: id, group: group, member: MemberID(store: store.store, number: number ?? 0), term: primary?.term ?? 0,
-            coordinated: session.isConnected)
+            coordinated: session.isConnected, yieldsTo: primary?.yieldsTo ?? 0)
     }
 
     /// A primary whose disk finishes nothing commits nothing, and would go on for ever: its heartbeats leave without the disk.

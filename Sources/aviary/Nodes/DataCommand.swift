@@ -32,6 +32,14 @@ struct DataCommand: AsyncParsableCommand {
             """, valueName: "policy"))
     var sync: String?
 
+    @Option(
+        help: ArgumentHelp(
+            """
+            How many in-sync stores must have a write before it is acknowledged, the primary among them; 1 without it \
+            (environment: minsync). The same for all nodes of a group; with fewer in-sync, writes wait.
+            """, valueName: "stores"))
+    var minsync: String?
+
     @OptionGroup var options: NodeOptions
 
     func run() async throws {
@@ -40,6 +48,7 @@ struct DataCommand: AsyncParsableCommand {
         flags[.dbfile] = dbfile
         flags[.rbfile] = rbfile
         flags[.sync] = sync
+        flags[.minsync] = minsync
         let reader = Settings(flags: flags, environment: ProcessInfo.processInfo.environment)
         let settings = try NodeSettings(reader)
         let store = try StoreSettings(reader)
@@ -53,6 +62,7 @@ struct DataCommand: AsyncParsableCommand {
             options.limits = settings.limits
             options.storage.limits = settings.limits
             options.storage.sync = store.sync
+            options.replication.minSync = store.minSync
             return DataNode(group: store.group, address: address, options: options, random: random)
         }
         logger.info(
@@ -60,7 +70,7 @@ struct DataCommand: AsyncParsableCommand {
             metadata: [
                 "version": "\(aviaryVersion)", "address": "\(settings.address)", "zooaddr": "\(settings.zooKeeper)",
                 "sessiontimeout": "\(settings.sessionTimeout.milliseconds)", "name": "\(store.group)", "dbfile": "\(store.log)",
-                "rbfile": "\(store.rollback)", "sync": "\(store.syncText)",
+                "rbfile": "\(store.rollback)", "sync": "\(store.syncText)", "minsync": "\(store.minSync)",
             ])
         do {
             throw try await NodeProgram(host: host).execute(logger: logger)
@@ -79,6 +89,7 @@ struct StoreSettings {
     let sync: SyncPolicy
     /// As it was given.
     let syncText: String
+    let minSync: Int
 
     /// - Throws: `Failure` naming the setting that is missing or wrong.
     init(_ settings: Settings) throws(Failure) {
@@ -97,6 +108,7 @@ struct StoreSettings {
             throw settings.problem(.sync, syncText, "always, none, or interval:<ms> with 1 to 60000 ms")
         }
         self.sync = sync
+        minSync = try settings.integer(.minsync, default: 1, in: 1...GroupConfig.mostInSync)
     }
 
     private static func sync(_ text: String) -> SyncPolicy? {
@@ -104,8 +116,10 @@ struct StoreSettings {
         case "always": return .always
         case "none": return SyncPolicy.none
         default:
-            guard text.hasPrefix("interval:"), let length = Int64(text.dropFirst("interval:".count)), (1...60_000).contains(length)
-            else { return nil }
+            let word = "interval:"
+            guard text.hasPrefix(word), let length = Int64(text.dropFirst(word.count)), (1...60_000).contains(length) else {
+                return nil
+            }
             return .interval(.milliseconds(length))
         }
     }

@@ -15,6 +15,8 @@ enum SettingName: String, CaseIterable {
     case rbfile
     /// When an entry of the store's log counts as durable.
     case sync
+    /// How many in-sync stores must have a write.
+    case minsync
     /// ZooKeeper session timeout in milliseconds.
     case sessiontimeout
     case loglevel
@@ -25,7 +27,7 @@ enum SettingName: String, CaseIterable {
     /// The flag that wins over the environment.
     var flag: String {
         switch self {
-        case .zooaddr, .serverip, .serverport, .name, .dbfile, .rbfile, .sync, .sessiontimeout: "--" + rawValue
+        case .zooaddr, .serverip, .serverport, .name, .dbfile, .rbfile, .sync, .minsync, .sessiontimeout: "--" + rawValue
         case .loglevel: "--log-level"
         case .logformat: "--log-format"
         case .maxkeybytes: "--max-key-bytes"
