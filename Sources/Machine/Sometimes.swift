@@ -295,8 +295,6 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case probeAnsweredByAnotherLife
     /// A primary answered a probe, but cannot lead.
     case probeAnsweredOutOfOffice
-    /// A primary answered a probe that it would have to go on with fewer in-sync stores than minsync.
-    case probeAnsweredBelowMinSync
     /// A primary that a standby does not hear answered a probe, and stays.
     case suspicionRefuted
     /// A primary was replaced while its session lived.
