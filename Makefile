@@ -32,10 +32,10 @@ protos: ## generate Sources/AviaryProtos and the reflection descriptors from pro
 	@scripts/generate-protos.sh
 
 sweep: ## simulate many seeds: make sweep SEEDS=1..100000
-	swift run -c release sim sweep --seeds $(SEEDS)
+	swift run -c release --static-swift-stdlib sim sweep --seeds $(SEEDS)
 
 score: ## plant each known mistake into a copy of the sources, and count seeds until the simulator sees it
-	swift run -c release sim score
+	swift run -c release --static-swift-stdlib sim score
 
 clean: ## remove what was built and the logs of earlier runs
 	rm -rf .build .run

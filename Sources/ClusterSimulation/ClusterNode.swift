@@ -10,7 +10,7 @@ public struct ClusterNode: Node {
     public typealias Reply = ClientReply
 
     /// One of the two is there. (Not an enum: a payload would be copied out and back at every step.)
-    public private(set) var server: ServerNode?
+    public internal(set) var server: ServerNode?
     public internal(set) var data: DataNode?
 
     /// Which of them: to ask `data` whether it is there takes longer.

@@ -23,18 +23,18 @@ extension ClusterWorld {
 
     /// The registered life of a data node; nil while it is not registered.
     mutating func member(_ process: Int) -> MemberID? {
-        let member = ask(process) { node, now in node.data?.status(at: now).member } ?? nil
+        let member = ask(process) { node, now in node.askData { $0.status(at: now).member } } ?? nil
         return member.flatMap { $0.number == 0 ? nil : $0 }
     }
 
     /// Whether a process is a primary, in office or about to be, or a master, as far as it knows.
     mutating func holdsOffice(_ process: Int) -> Bool {
-        ask(process) { node, _ in node.server?.isMaster ?? node.data?.isPrimary ?? false } ?? false
+        ask(process) { node, _ in node.holdsOffice() } ?? false
     }
 
     /// The number under which a server is registered, as far as it knows.
     mutating func serverNumber(_ process: Int) -> UInt64? {
-        ask(process) { node, _ in node.server?.registeredNumber } ?? nil
+        ask(process) { node, _ in node.askServer { $0.registeredNumber } ?? nil } ?? nil
     }
 
     mutating func value(of key: [UInt8], at process: Int) -> [UInt8]? {
@@ -62,6 +62,15 @@ extension ClusterWorld {
 }
 
 extension ClusterNode {
+    fileprivate mutating func holdsOffice() -> Bool {
+        askServer { $0.holdsMastership() } ?? askData { $0.holdsPrimacy() } ?? false
+    }
+
+    fileprivate mutating func askServer<Answer>(_ ask: (inout ServerNode) -> Answer) -> Answer? {
+        guard server != nil else { return nil }
+        return ask(&server!)
+    }
+
     fileprivate mutating func askData<Answer>(_ ask: (inout DataNode) -> Answer) -> Answer? {
         guard data != nil else { return nil }
         return ask(&data!)

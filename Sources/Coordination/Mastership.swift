@@ -53,6 +53,8 @@ public struct Mastership: Hashable, Sendable {
 
     /// True once a write failed because another server had been elected. Then nothing more is done.
     public private(set) var isDeposed = false
+    /// The same, of a mastership in its place: to ask for a property of an optional copies the whole of it.
+    public mutating func wasDeposed() -> Bool { isDeposed }
 
     /// - Parameters:
     ///   - epoch: as the election gave it.
@@ -86,19 +88,22 @@ public struct Mastership: Hashable, Sendable {
     ) {
         guard !isDeposed, session.isConnected, session.token == port.session else { return }
         suspicions.expire(at: now, into: &sink)
-        for (name, view) in groups where view.isCurrent(session) {
-            report(name, view, into: &sink)
-            guard transactions[name] == nil, pauses[name].map({ $0.until <= now }) ?? true else { continue }
-            carryOut(GroupPlan(view, gone: suspicions.finding(name)), for: view, ring: ring, session: session, into: &sink)
+        for index in groups.keys.indices where groups.values[index].isCurrent(session) {
+            let name = groups.keys[index]
+            report(name, groups.values[index], into: &sink)
+            guard !transactions.contains(name), pauses[name].map({ $0.until <= now }) ?? true else { continue }
+            let plan = GroupPlan(groups.values[index], gone: suspicions.finding(name))
+            if plan == .settled { continue }
+            carryOut(plan, for: groups.values[index], ring: ring, session: session, into: &sink)
         }
         setTimer(at: now, into: &sink)
         forget(allBut: groups)
     }
 
     private mutating func forget(allBut groups: SortedMap<String, GroupView>) {
-        for name in problems.keys where groups[name] == nil { problems[name] = nil }
-        for name in pauses.keys where groups[name] == nil { pauses[name] = nil }
-        for name in absent.keys where groups[name] == nil { absent[name] = nil }
+        for name in problems.keys where !groups.contains(name) { problems[name] = nil }
+        for name in pauses.keys where !groups.contains(name) { pauses[name] = nil }
+        for name in absent.keys where !groups.contains(name) { absent[name] = nil }
         suspicions.forget(allBut: groups)
     }
 
@@ -149,6 +154,7 @@ public struct Mastership: Hashable, Sendable {
 
     /// One timer for the pause that ends first.
     private mutating func setTimer(at now: Instant, into sink: inout Sink) {
+        if pauses.isEmpty, timerDue == nil { return }
         let due = pauses.values.map(\.until).filter { $0 > now }.min()
         if let due, due != timerDue { sink.append(.setTimer(timer, at: due)) }
         timerDue = due
@@ -323,6 +329,6 @@ extension Mastership {
         for member in gone where absent[name]?.contains(member) != true {
             sink.log(.warning, "in-sync standby is gone", [LogField("group", name), LogField("member", member)])
         }
-        absent[name] = gone.isEmpty ? nil : gone
+        if !gone.isEmpty || absent.contains(name) { absent[name] = gone.isEmpty ? nil : gone }
     }
 }

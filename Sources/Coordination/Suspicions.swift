@@ -202,8 +202,8 @@ public struct Suspicions: Hashable, Sendable {
 
     /// Groups that are gone need no memory.
     mutating func forget(allBut groups: SortedMap<String, GroupView>) {
-        for group in rounds.keys where groups[group] == nil { rounds[group] = nil }
-        for group in refuted.keys where groups[group] == nil { refuted[group] = nil }
+        for group in rounds.keys where !groups.contains(group) { rounds[group] = nil }
+        for group in refuted.keys where !groups.contains(group) { refuted[group] = nil }
     }
 
     /// One timer for the round that has something to end first.

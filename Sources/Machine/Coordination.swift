@@ -24,7 +24,7 @@ public enum CoordinationEffect: Hashable, Sendable {
     /// Ends the session: its ephemeral nodes vanish. Answered by `closed`.
     case closeSession(SessionToken)
     /// Requests of a session are executed and answered in order.
-    indirect case request(SessionToken, CoordinationID, CoordinationOperation)
+    case request(SessionToken, CoordinationID, CoordinationOperation)
 }
 
 public struct CoordinationEvent: Hashable, Sendable {
@@ -46,7 +46,7 @@ public struct CoordinationEvent: Hashable, Sendable {
         case expired
         /// The session was closed as asked. Final for this token.
         case closed
-        indirect case reply(CoordinationID, CoordinationReply)
+        case reply(CoordinationID, CoordinationReply)
         /// A one-shot watch fired. Acting on it means reading again, never believing the event.
         case watchFired(path: String, WatchKind)
     }
@@ -64,7 +64,9 @@ public enum CreateMode: Hashable, Sendable {
 }
 
 /// `version` −1 matches any.
-public enum CoordinationOperation: Hashable, Sendable {
+///
+/// Indirect, as the replies are: both are handed on through many parts, and are then no more than a reference.
+public indirect enum CoordinationOperation: Hashable, Sendable {
     case create(path: String, data: [UInt8], mode: CreateMode)
     case delete(path: String, version: Int32)
     case set(path: String, data: [UInt8], version: Int32)
@@ -84,7 +86,7 @@ public enum MultiOperation: Hashable, Sendable {
     case set(path: String, data: [UInt8], version: Int32)
 }
 
-public enum CoordinationReply: Hashable, Sendable {
+public indirect enum CoordinationReply: Hashable, Sendable {
     /// With the path as created (sequential nodes get their suffix).
     case created(path: String)
     case deleted

@@ -336,12 +336,14 @@ public struct SometimesSet: Hashable, Sendable {
 
     /// In the order of the marks.
     public func forEach(_ body: (Sometimes) -> Void) {
-        for (first, bits) in [(0, low), (128, high)] where bits != 0 {
+        func walk(_ bits: UInt128, from first: Int) {
             var rest = bits
             while rest != 0 {
                 if let mark = Sometimes(rawValue: UInt8(first + rest.trailingZeroBitCount)) { body(mark) }
                 rest &= rest - 1
             }
         }
+        walk(low, from: 0)
+        walk(high, from: 128)
     }
 }

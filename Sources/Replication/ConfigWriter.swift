@@ -53,7 +53,12 @@ public struct ConfigWriter: Sendable {
         self.port = port
     }
 
-    public var isBusy: Bool { state != .idle }
+    public var isBusy: Bool {
+        switch state {
+        case .idle: false
+        case .writing, .reading, .waiting: true
+        }
+    }
     /// Whether the outcome of something that was written is unknown.
     public var isUndecided: Bool { !undecided.isEmpty }
     public var config: GroupConfig { base }
@@ -61,7 +66,10 @@ public struct ConfigWriter: Sendable {
 
     /// The union of the in-sync sets that may be in force right now.
     public var mayBeInForce: [MemberID] {
-        guard isBusy else { return base.inSync }
+        @inline(__always) get { isBusy ? unionOfAll : base.inSync }
+    }
+
+    private var unionOfAll: [MemberID] {
         var union = base.inSync
         for config in undecided + [target] {
             for member in config.inSync where !union.contains(member) { union.append(member) }

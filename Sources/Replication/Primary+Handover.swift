@@ -79,13 +79,13 @@ extension Primary {
     }
 
     /// - Parameter isIdle: whether no request waits for its answer.
-    mutating func advanceHandover(store: LogStore, isIdle: Bool, now: Instant, into effects: inout Sink) {
+    mutating func advanceHandover(isLevel: Bool, isIdle: Bool, now: Instant, into effects: inout Sink) {
         guard let handover, !handover.isSilent else { return }
         if now - handover.began > options.replicationTimeout {
             return abandonHandover(
                 "what was under way did not finish in \((now - handover.began).milliseconds) ms", into: &effects)
         }
-        guard !writer.isBusy, isIdle, store.commit == store.last.seq else { return }
+        guard !writer.isBusy, isIdle, isLevel else { return }
         guard writer.config.inSync.contains(handover.heir), canSucceed(handover.heir, now: now) else {
             return abandonHandover("\(handover.heir.number) is not in-sync any more, or does not answer", into: &effects)
         }

@@ -7,7 +7,7 @@ import Wire
 // each in force only when ZooKeeper has taken it.
 
 extension Primary {
-    mutating func adjustInSyncSet(store: LogStore, now: Instant, into effects: inout Sink) {
+    mutating func adjustInSyncSet(commit: UInt64, end: UInt64, now: Instant, into effects: inout Sink) {
         if case .adopting = office { return }
         for index in peers.keys.indices where peers.values[index].isJoining {
             // A joiner that has gone silent must not hold up commits; but one whose growth may be in force does count.
@@ -24,7 +24,7 @@ extension Primary {
         }
         shortSince = nil
         guard office == .serving, handover == nil else { return }
-        grow(store: store, now: now, into: &effects)
+        grow(commit: commit, end: end, now: now, into: &effects)
     }
 
     // MARK: minsync
@@ -96,7 +96,7 @@ extension Primary {
         writer.write(next, mustBeRegistered: nil, into: &effects)
     }
 
-    private mutating func grow(store: LogStore, now: Instant, into effects: inout Sink) {
+    private mutating func grow(commit: UInt64, end: UInt64, now: Instant, into effects: inout Sink) {
         if let refusedAt, now - refusedAt < options.replicationTimeout { return }
         for index in peers.keys.indices {
             // Nearly always all of them are in it.
@@ -108,10 +108,10 @@ extension Primary {
             guard !isSilent(peer, now: now), others.count < GroupConfig.mostInSync else { continue }
             // Level is also who has been sent all that there was when messages last left: under load the last entries are
             // always under way.
-            let isLevel = peer.acked + options.joinDistance >= store.last.seq || (peer.next > sentEnd && peer.reading == nil)
+            let isLevel = peer.acked + options.joinDistance >= end || (peer.next > sentEnd && peer.reading == nil)
             if !peer.isJoining, peer.acked > 0, isLevel { peers.update(at: index) { $0.isJoining = true } }
             // Commits wait for it by now: what it has acked at least up to the commit mark it will not fall behind.
-            guard peers.values[index].isJoining, peer.acked >= store.commit else { continue }
+            guard peers.values[index].isJoining, peer.acked >= commit else { continue }
             var next = writer.config
             // Another life of the same store has no place beside it.
             next.inSync = others + [peer.member]

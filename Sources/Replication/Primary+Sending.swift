@@ -11,7 +11,7 @@ extension Primary {
         if handover?.isSilent == true { return }
         for index in peers.keys.indices where !peers.values[index].isAlien {
             let spoke = feed(peerAt: index, store: &store, now: now, into: &effects)
-            if heartbeatDue, !spoke { send([], toPeerAt: index, store: store, now: now, into: &effects) }
+            if heartbeatDue, !spoke { send([], toPeerAt: index, store: &store, now: now, into: &effects) }
         }
         heartbeatDue = false
         sentEnd = store.last.seq
@@ -28,7 +28,7 @@ extension Primary {
             switch store.entries(from: peers.values[index].next, maxBytes: budget, into: &effects) {
             case .entries(let entries):
                 guard !entries.isEmpty else { return spoke }
-                send(entries, toPeerAt: index, store: store, now: now, into: &effects)
+                send(entries, toPeerAt: index, store: &store, now: now, into: &effects)
                 spoke = true
             case .reading(let ticket):
                 peers.update(at: index) { $0.reading = ticket }
@@ -40,8 +40,9 @@ extension Primary {
         return spoke
     }
 
+    /// The store is only looked at; `inout`, so that it is not copied for that.
     mutating func send(
-        _ entries: [Entry], toPeerAt index: Int, store: LogStore, now: Instant, into effects: inout Sink
+        _ entries: [Entry], toPeerAt index: Int, store: inout LogStore, now: Instant, into effects: inout Sink
     ) {
         let peer = peers.values[index]
         let before = min(peer.next - 1, store.last.seq)

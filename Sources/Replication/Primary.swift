@@ -183,13 +183,14 @@ public struct Primary: Sendable {
     public mutating func entriesRead(
         ticket: UInt64, _ entries: [Entry], now: Instant, into effects: inout Sink, store: LogStore
     ) {
+        var store = store
         for index in peers.keys.indices where peers.values[index].reading == ticket {
             peers.update(at: index) { $0.reading = nil }
             guard let first = entries.first, first.position.seq == peers.values[index].next else {
                 continue
             }
             effects.reached(.learnerFedFromFile)
-            send(entries, toPeerAt: index, store: store, now: now, into: &effects)
+            send(entries, toPeerAt: index, store: &store, now: now, into: &effects)
         }
     }
 
@@ -231,8 +232,10 @@ public struct Primary: Sendable {
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
         let applied = advanceCommit(store: &store, into: &effects)
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
-        advanceHandover(store: store, isIdle: isIdle, now: now, into: &effects)
-        adjustInSyncSet(store: store, now: now, into: &effects)
+        if handover != nil {
+            advanceHandover(isLevel: store.commit == store.last.seq, isIdle: isIdle, now: now, into: &effects)
+        }
+        adjustInSyncSet(commit: store.commit, end: store.last.seq, now: now, into: &effects)
         sendAll(store: &store, now: now, into: &effects)
         return applied
     }
@@ -303,6 +306,9 @@ public struct Primary: Sendable {
         }
         return true
     }
+
+    /// `leaseHolds`, of a primary in its place: asked through an optional that only reads, the whole of it would be copied.
+    public mutating func holdsLease(at now: Instant) -> Bool { leaseHolds(at: now) }
 
     private func hasPromised(_ member: MemberID, at now: Instant) -> Bool {
         guard let index = peers.index(of: member.number), peers.values[index].member == member,

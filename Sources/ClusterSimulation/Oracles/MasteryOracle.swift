@@ -20,15 +20,13 @@ struct MasteryOracle: Sendable {
     /// How often a master took office.
     private(set) var epochs = 0
 
-    mutating func look(_ zooKeeper: ZooKeeperModel) -> Violation? {
-        while checked < zooKeeper.committedCount {
-            defer { checked += 1 }
-            guard let transaction = zooKeeper.transaction(checked) else {
-                return Violation("every transaction is judged", "transaction \(checked) was forgotten before it was looked at")
-            }
-            if let found = look(transaction.operations, of: transaction.session) { return found }
+    /// The next transaction of the history.
+    mutating func look(_ transaction: Transaction?) -> Violation? {
+        defer { checked += 1 }
+        guard let transaction else {
+            return Violation("every transaction is judged", "transaction \(checked) was forgotten before it was looked at")
         }
-        return nil
+        return look(transaction.operations, of: transaction.session)
     }
 
     /// A committed transaction.

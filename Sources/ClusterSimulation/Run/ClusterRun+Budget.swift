@@ -26,13 +26,13 @@ extension ClusterRun {
         guard plan.mode == .liveness else { return true }
         // What is damaged is not made good yet.
         if fault.kind.isDamage { return false }
-        let now = world.now
-        budget.active.removeAll { $0.end <= now }
         for group in budget.lost.indices {
             if let process = budget.lost[group], world.isUp(process), isWhole(group) { budget.lost[group] = nil }
         }
         if fault.kind == .diskLoss {
             guard budget.lost.allSatisfy({ $0 == nil }) else { return false }
+            let now = world.now
+            budget.active.removeAll { $0.end <= now }
             for process in fault.processes {
                 guard let group = group(of: process) else { continue }
                 if members(of: group).count < 2 || budget.active.contains(where: { touches($0.fault, group) }) { return false }
@@ -64,7 +64,7 @@ extension ClusterRun {
     /// Whether a fault concerns a group: one of its stores, or ZooKeeper.
     private func touches(_ fault: Fault, _ group: Int) -> Bool {
         if !fault.servers.isEmpty || fault.kind == .zooKeeperOutage || fault.kind == .zooKeeperFailover { return true }
-        let touched = fault.processes + fault.paths.flatMap { [$0.from, $0.to] }
-        return touched.contains { self.group(of: $0) == group }
+        return fault.processes.contains { self.group(of: $0) == group }
+            || fault.paths.contains { self.group(of: $0.from) == group || self.group(of: $0.to) == group }
     }
 }

@@ -9,13 +9,17 @@ extension ClusterRun {
     /// Safety, after every batch of a process.
     mutating func judge(_ process: Int) {
         tellRole(process)
-        if world.committedTransactions > mastery.checked { judged(mastery.look(world.zooKeeper)) }
+        while world.committedTransactions > mastery.checked {
+            judged(mastery.look(world.committedTransaction(mastery.checked)))
+        }
         guard case .data(let group) = roles[process], let status = world.dataStatus(process) else { return }
         let life = world.life(of: process)
-        judged(
-            recovery.stepped(
-                process, life: life, isOpen: status.isOpen, commit: status.commit, last: status.last,
-                isWhole: status.isWhole, disk: world.disk(process)))
+        if let found = recovery.stepped(
+            process, life: life, isOpen: status.isOpen, commit: status.commit, last: status.last, isWhole: status.isWhole,
+            disk: world.disk(process))
+        {
+            judged(found)
+        }
         judgeLog(of: process, group: group, life: life, status)
         guard status.isServing else { return }
         var rival: Int?
@@ -24,7 +28,7 @@ extension ClusterRun {
         }
         let (isNew, found) = serving.serves(
             ServingOracle.Reign(process: process, life: life, term: status.term), group: group, rival: rival)
-        judged(found)
+        if let found { judged(found) }
         if isNew { judgeState(of: process, group: group) }
     }
 

@@ -83,16 +83,6 @@ public struct OperationCounts: Hashable, Sendable, Codable {
     }
 }
 
-extension ClusterPlan {
-    fileprivate func drawReading(_ random: inout SeededRandom) -> ClusterSchedule.Operation.Reading {
-        let isStale = random.chance(stalePercent, in: 100)
-        let isBound = random.chance(1, in: 2)
-        let isConfirmed = random.chance(confirmedPercent, in: 100)
-        if isStale { return isBound ? .seen : .stale }
-        return isConfirmed || wildClocks ? .confirmed : .linearizable
-    }
-}
-
 extension ClusterRun {
     // MARK: When
 
@@ -189,7 +179,13 @@ extension ClusterRun {
     }
 
     private mutating func drawReading() -> ClusterSchedule.Operation.Reading {
-        phase == .faults ? plan.drawReading(&readings.before) : plan.drawReading(&readings.after)
+        var random = phase == .faults ? readings.before : readings.after
+        let isStale = random.chance(plan.stalePercent, in: 100)
+        let isBound = random.chance(1, in: 2)
+        let isConfirmed = random.chance(plan.confirmedPercent, in: 100)
+        if phase == .faults { readings.before = random } else { readings.after = random }
+        if isStale { return isBound ? .seen : .stale }
+        return isConfirmed || plan.wildClocks ? .confirmed : .linearizable
     }
 
     /// How an operation reads. A demand is that of the moment, in a schedule, too: positions differ from run to run.

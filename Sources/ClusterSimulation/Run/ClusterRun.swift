@@ -345,7 +345,7 @@ public struct ClusterRun: Sendable {
     private mutating func begin(_ fault: Fault) {
         guard allows(fault) else { return }
         let victims = roles.indices.filter { process in
-            fault.processes == [process]
+            fault.processes.count == 1 && fault.processes[0] == process
                 || !fault.paths.isEmpty && fault.paths.allSatisfy { $0.from == process || $0.to == process }
         }
         if !victims.isEmpty { lastHit = victims }

@@ -3,7 +3,8 @@ import Machine
 import Replication
 import Wire
 
-// What ZooKeeper says, offered to every part of the node; each knows its own.
+// What ZooKeeper says: an answer is offered to the part that asked, everything else to every part of the node; each knows
+// its own.
 
 extension DataNode {
     mutating func coordinated(_ event: CoordinationEvent, now: Instant, into effects: inout Sink) {
@@ -22,17 +23,24 @@ extension DataNode {
         case .reconnected: primary?.reconnected(into: &effects)
         case .disconnected, nil: break
         }
-        if let outcome = registration.step(event, session: session, at: now, into: &effects) {
+        let asker: UInt32? = if case .reply(let id, _) = event.kind { id.owner } else { nil }
+        if asker == nil || asker == Owner.registration,
+            let outcome = registration.step(event, session: session, at: now, into: &effects)
+        {
             concluded(outcome, now: now, into: &effects)
         }
-        let viewChanged = view.step(event, session: session, at: now, into: &effects)
-        if ringView.step(event, session: session, at: now, into: &effects), let record = ringView.record {
+        let viewChanged =
+            (asker == nil || asker == Owner.view) && view.step(event, session: session, at: now, into: &effects)
+        if asker == nil || asker == Owner.ring, ringView.step(event, session: session, at: now, into: &effects),
+            let record = ringView.record
+        {
             gate.ringRead(record, version: ringView.version)
         }
-        _ = master.step(event, session: session, at: now, into: &effects)
+        if asker == nil || asker == Owner.master { _ = master.step(event, session: session, at: now, into: &effects) }
         // Until it shows this life, a view that has become current without a change tells something, too: that it is gone.
         if viewChanged || !wasSeen { evaluate(now: now, into: &effects) }
-        guard primary != nil || gate.isAsking, event.session == session.token, case .reply(let id, let reply) = event.kind
+        guard asker == Owner.config || asker == Owner.gate, primary != nil || gate.isAsking, event.session == session.token,
+            case .reply(let id, let reply) = event.kind
         else { return }
         if let verdict = primary?.coordinated(id, reply, now: now, into: &effects) {
             conclude(verdict, now: now, into: &effects)

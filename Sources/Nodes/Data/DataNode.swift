@@ -264,9 +264,12 @@ public struct DataNode: Node {
     /// `mutating` although it changes nothing: so the node is looked at in its place, and not copied first.
     public mutating func facts(at now: Instant) -> Facts {
         Facts(
-            isOpen: store.isOpen, isServing: primary != nil && isServing(at: now), term: store.adoptedTerm,
+            isOpen: store.isOpen, isServing: primary != nil && primary!.holdsLease(at: now), term: store.adoptedTerm,
             last: store.last.seq, commit: store.commit, isWhole: store.isWhole)
     }
+
+    /// `isPrimary`, likewise of a node in its place.
+    public mutating func holdsPrimacy() -> Bool { primary != nil }
 
     /// Whether this node would answer a linearizable read right now.
     public func isServing(at now: Instant) -> Bool { primary?.leaseHolds(at: now) ?? false }

@@ -167,10 +167,12 @@ struct RequestTable: Sendable {
 
     mutating func remove(call: CallID) { idOf[call].map { _ = remove($0) } }
 
-    /// The identities of the entries for which the condition holds.
-    func ids(where condition: (Entry) -> Bool) -> [UInt64] {
+    /// The identities of the entries for which the condition holds. Changes nothing: the condition gets an entry in its place,
+    /// because it holds much to be copied.
+    mutating func ids(where condition: (inout Entry) -> Bool) -> [UInt64] {
         var found: [UInt64] = []
-        for index in slots.indices where slots[index] != nil && condition(slots[index]!.entry) {
+        if isEmpty { return found }
+        for index in slots.indices where slots[index] != nil && condition(&slots[index]!.entry) {
             found.append(slots[index]!.id)
         }
         return found

@@ -14,27 +14,36 @@ extension ServerNode {
             if id.owner >= Owner.firstGroup {
                 offerToGroups(event, only: id.owner, at: now, into: &effects)
             } else {
-                offer(event, at: now, into: &effects)
+                offer(event, only: id.owner, at: now, into: &effects)
             }
         case .connected, .disconnected, .expired, .closed, .watchFired:
-            offer(event, at: now, into: &effects)
+            offer(event, only: nil, at: now, into: &effects)
             offerToGroups(event, only: nil, at: now, into: &effects)
         }
     }
 
-    /// To every machine but the group views; each knows what is its own.
-    private mutating func offer(_ event: CoordinationEvent, at now: Instant, into effects: inout Sink) {
-        if let outcome = registration.step(event, session: session, at: now, into: &effects) {
+    /// To the machine that asked, or to every one but the group views; each knows what is its own.
+    private mutating func offer(
+        _ event: CoordinationEvent, only asker: UInt32?, at now: Instant, into effects: inout Sink
+    ) {
+        func concerns(_ owner: UInt32) -> Bool { asker == nil || asker == owner }
+        if concerns(Owner.registration),
+            let outcome = registration.step(event, session: session, at: now, into: &effects)
+        {
             registered(outcome, at: now, into: &effects)
         }
-        _ = servers.step(event, session: session, at: now, into: &effects)
-        _ = master.step(event, session: session, at: now, into: &effects)
-        if catalog.step(event, session: session, at: now, into: &effects) { catalogChanged(at: now, into: &effects) }
-        if ring.step(event, session: session, at: now, into: &effects) { routesChanged = true }
-        if let outcome = election.step(event, session: session, at: now, into: &effects) {
+        if concerns(Owner.servers) { _ = servers.step(event, session: session, at: now, into: &effects) }
+        if concerns(Owner.master) { _ = master.step(event, session: session, at: now, into: &effects) }
+        if concerns(Owner.catalog), catalog.step(event, session: session, at: now, into: &effects) {
+            catalogChanged(at: now, into: &effects)
+        }
+        if concerns(Owner.ring), ring.step(event, session: session, at: now, into: &effects) { routesChanged = true }
+        if concerns(Owner.election), let outcome = election.step(event, session: session, at: now, into: &effects) {
             electionEnded(outcome, at: now, into: &effects)
         }
-        mastership?.step(event, groups: &groups, ring: &ring, session: session, at: now, into: &effects)
+        if asker == Owner.mastership {
+            mastership?.step(event, groups: &groups, ring: &ring, session: session, at: now, into: &effects)
+        }
     }
 
     private mutating func offerToGroups(
@@ -132,18 +141,19 @@ extension ServerNode {
 
     /// Stands for election where there is no master, and resigns where there is another.
     private mutating func checkMaster(at now: Instant, into effects: inout Sink) {
-        if mastership?.isDeposed == true {
+        if mastership?.wasDeposed() == true {
             endMastership("another server was elected", into: &effects)
             master.refresh(session: session, at: now, into: &effects)
         }
         guard master.isCurrent(session) else { return }
-        if mastership != nil, !master.isVacant(session), !master.isOurs(session) {
-            endMastership("another server is master", into: &effects)
+        let isOurs = master.isOurs(session)
+        let isVacant = !isOurs && master.isVacant(session)
+        if !isVacant, !isOurs {
+            if mastership != nil { endMastership("another server is master", into: &effects) }
+            if master.record?.address == address { effects.reached(.waitedForOwnDyingSession) }
         }
-        if master.record?.address == address, !master.isOurs(session) { effects.reached(.waitedForOwnDyingSession) }
-        guard phase == .running, let number, !election.isRunning else { return }
-        let isUnclaimed = mastership == nil && master.isOurs(session) && master.record != nil
-        if master.isVacant(session) || isUnclaimed {
+        guard isVacant || isOurs, phase == .running, let number, !election.isRunning else { return }
+        if isVacant || mastership == nil && master.record != nil {
             election.begin(address: address, number: number, session: session, at: now, into: &effects)
         }
     }

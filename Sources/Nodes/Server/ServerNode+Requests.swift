@@ -292,6 +292,7 @@ extension ServerNode {
 
     private mutating func closeLinksToTheGone(into effects: inout Sink) {
         var present: [Address] = []
+        present.reserveCapacity(lastPresent?.count ?? knownPeers.count)
         for index in groups.keys.indices {
             let members = groups.values[index].members
             for index in members.keys.indices { present.append(members.values[index].address) }

@@ -98,6 +98,8 @@ public struct DiskModel: Sendable {
     public var isInUse: Bool { inodesMade > 0 || !work.isEmpty }
     /// Whether a crash at this moment could take something.
     public var hasSomethingToLose: Bool { !work.isEmpty || isDirty }
+    /// The same, of a disk in its place: to ask for a property through an array copies the whole of it.
+    @usableFromInline mutating func canLoseSomething() -> Bool { hasSomethingToLose }
 
     public var isDirty: Bool { inodes.values.contains { $0.isDirty } }
 

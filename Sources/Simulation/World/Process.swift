@@ -38,12 +38,6 @@ import Machine
 
     init(address: Address) { self.address = address }
 
-    /// Puts an event into the inbox. Returns how many are in it.
-    @inlinable mutating func receive(_ event: NodeEvent<N.Message, N.Request>) -> Int {
-        inbox.append(event)
-        return inbox.count
-    }
-
     /// Whether a batch is to be planned; then it counts as planned.
     @inlinable mutating func wakes() -> Bool {
         guard !isWaking, !isPaused, !inbox.isEmpty else { return false }

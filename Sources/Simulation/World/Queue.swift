@@ -25,7 +25,7 @@
         look(&ring[place(index)]!)
     }
 
-    @inlinable mutating func append(_ element: Element) {
+    @inlinable mutating func append(_ element: consuming Element) {
         if count == ring.count { grow() }
         ring[place(count)] = element
         count += 1

@@ -25,6 +25,12 @@ public struct SerialTable<Value> {
         return window[place]
     }
 
+    /// Looks at a value in its place, if it is there: to read it through the subscript copies the whole of it.
+    @inlinable public mutating func look<Answer>(at number: UInt64, _ look: (inout Value) -> Answer) -> Answer? {
+        guard let place = place(number) else { return nil }
+        return window.look(at: place) { $0 == nil ? nil : look(&$0!) }
+    }
+
     /// Changes a value in place, if it is there.
     @inlinable public mutating func update(_ number: UInt64, _ body: (inout Value) -> Void) {
         guard let place = place(number), window[place] != nil else { return }
@@ -34,7 +40,7 @@ public struct SerialTable<Value> {
     @inlinable public mutating func take(_ number: UInt64) -> Value? {
         guard let place = place(number) else { return nil }
         let value = window[place].take()
-        while window.count > 0, window[0] == nil {
+        while window.count > 0, window.look(at: 0, { $0 == nil }) {
             _ = window.popFirst()
             start += 1
         }

@@ -58,34 +58,38 @@ extension World {
             if isCurrent(process, life) { deliver(.cancelled(call: id), to: Int(process)) }
             return
         }
-        guard let call = calls[id.number] else { return }
-        let client = endpoint(ofClient: call.client)
+        guard let (number, process, sent) = calls.look(at: id.number, { ($0.client, $0.process, $0.sent) }) else { return }
+        let client = endpoint(ofClient: number)
         switch step {
         case .cancelled: break
         case .arrives:
-            if network.isCut(from: client, to: call.process) {
+            if network.isCut(from: client, to: process) {
                 agenda.plan(.call(id, .arrives), at: now + calling.length(.milliseconds(20)...(.milliseconds(200))))
-            } else if !processes[call.process].isUp {
-                agenda.plan(.call(id, .refused), at: now + network.latency(from: call.process, to: client))
+            } else if !processes[process].isUp {
+                agenda.plan(.call(id, .refused), at: now + network.latency(from: process, to: client))
             } else {
-                calls.update(id.number) { $0.place = .atProcess }
-                openCalls[call.process].append(id)
-                _load.saw(openCalls: openCalls[call.process].count)
-                deliver(.requested(call.request, call: id), to: call.process, from: client, sent: call.sent)
+                let request = calls.look(at: id.number) {
+                    $0.place = .atProcess
+                    return $0.request
+                }
+                openCalls[process].append(id)
+                _load.saw(openCalls: openCalls[process].count)
+                if let request { deliver(.requested(request, call: id), to: process, from: client, sent: sent) }
             }
         case .returns:
-            if network.isCut(from: call.process, to: client) {
+            if network.isCut(from: process, to: client) {
                 agenda.plan(.call(id, .returns), at: now + calling.length(.milliseconds(20)...(.milliseconds(200))))
-            } else if let reply = call.reply {
-                finish(id, .reply(reply))
+            } else {
+                finish(id, nil)
             }
         case .refused: finish(id, .refused)
         case .broken: finish(id, .broken)
         }
     }
 
-    @inlinable mutating func finish(_ id: CallID, _ outcome: CallOutcome<N.Reply>) {
-        guard let call = calls.take(id.number) else { return }
+    /// A call ended for its client; nil: with the reply that it holds.
+    @inlinable mutating func finish(_ id: CallID, _ ending: CallOutcome<N.Reply>?) {
+        guard let call = calls.take(id.number), let outcome = ending ?? call.reply.map({ .reply($0) }) else { return }
         trace.fold(at: now, 5, Int(id.number)) {
             switch outcome {
             case .reply(let reply): reply.fold(into: &$0)
@@ -100,14 +104,17 @@ extension World {
     }
 
     @inlinable mutating func replyToCall(_ id: CallID, _ reply: N.Reply, from process: Int) {
-        guard let call = calls[id.number], call.process == process, call.place == .atProcess else { return }
-        calls.update(id.number) { call in
+        let now = now
+        let client = calls.look(at: id.number) { call -> Int? in
+            guard call.process == process, call.place == .atProcess else { return nil }
             call.reply = reply
-            call.sent = _now
+            call.sent = now
             call.place = .toClient
+            return call.client
         }
+        guard let client, let client else { return }
         openCalls[process].removeAll { $0 == id }
-        agenda.plan(.call(id, .returns), at: now + network.latency(from: process, to: endpoint(ofClient: call.client)))
+        agenda.plan(.call(id, .returns), at: now + network.latency(from: process, to: endpoint(ofClient: client)))
     }
 
     /// The process died: what it had not answered has an unknown outcome. Answers on their way may be lost with it.

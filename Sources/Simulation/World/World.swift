@@ -108,6 +108,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     @inlinable public var load: WorldLoad { _load }
     /// How many transactions ZooKeeper has committed: cheaper to ask than the model.
     @inlinable public var committedTransactions: Int { _zooKeeper.leader.historyEnd }
+    /// One of them, counted from 0, likewise; nil where it is forgotten.
+    public func committedTransaction(_ index: Int) -> Transaction? { _zooKeeper.transaction(index) }
     public internal(set) var zooKeeper: ZooKeeperModel {
         @inlinable _read { yield _zooKeeper }
         _modify { yield &_zooKeeper }
@@ -210,7 +212,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         _ event: NodeEvent<N.Message, N.Request>, to process: Int, from: Int? = nil, sent: Instant? = nil
     ) {
         guard processes[process].isUp else { return }
-        _load.saw(inbox: processes[process].receive(event))
+        processes[process].inbox.append(event)
+        _load.saw(inbox: processes[process].inbox.count)
         if trace.isRecording { processes[process].notes.append(InboxNote(from: from, sent: sent ?? now)) }
         planBatch(process)
     }
@@ -262,10 +265,14 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
 
     /// Performs effects in order, and leaves none; a life ends with `halt`.
     @inlinable mutating func perform(_ effects: inout [NodeEffect<N.Message, N.Reply>], of process: Int) {
-        // What is taken from the end of an array is moved out, not copied.
-        effects.reverse()
+        // What is taken from the end of an array is moved out, not copied. (`reverse()` would copy.)
+        if effects.count > 1 {
+            effects.withUnsafeMutableBufferPointer { effects in
+                for index in 0..<effects.count / 2 { effects.swapAt(index, effects.count - 1 - index) }
+            }
+        }
         while let effect = effects.popLast() {
-            switch effect {
+            switch consume effect {
             case .send(let message, let to): send(message, from: process, to: to)
             case .setTimer(let id, let at): setTimer(id, at: at, of: process)
             case .cancelTimer(let id): cancelTimer(id, of: process)

@@ -32,7 +32,7 @@ enum TreeChange: Hashable, Sendable {
 ///
 /// It applies what was decided; deciding is `Leader`'s. Source: `server/DataTree.java`.
 struct DataTree: Sendable {
-    private var nodes = LookupTable<String, ZNode>()
+    private var nodes = PathTable<ZNode>()
     /// The paths of each session's ephemeral nodes, sorted.
     private var ephemerals = SortedMap<Int64, [String]>()
     private(set) var zxid: Int64 = 0
@@ -45,6 +45,8 @@ struct DataTree: Sendable {
     }
 
     subscript(path: String) -> ZNode? { nodes[path] }
+
+    func contains(_ path: String) -> Bool { nodes.contains(path) }
 
     func ephemerals(of session: Int64) -> [String] { ephemerals[session] ?? [] }
 
@@ -88,11 +90,8 @@ struct DataTree: Sendable {
     }
 
     private mutating func update(_ path: String, _ body: (inout ZNode) -> Void) {
-        func change(_ node: inout ZNode?) {
-            // In place: a copy would copy the list of children.
-            if node != nil { body(&node!) }
-        }
-        change(&nodes[path])
+        // In place: a copy would copy the list of children.
+        nodes.update(path, body)
     }
 
     // MARK: Taking back

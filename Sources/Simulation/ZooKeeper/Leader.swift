@@ -134,7 +134,7 @@ public struct Transaction: Sendable {
         case .create(let path, let data, let mode):
             guard let parent = tree[DataTree.split(path).parent] else { return .refused(.noNode) }
             let full = mode.isSequential ? path + suffix(parent.creations) : path
-            guard tree[full] == nil else { return .refused(.nodeExists) }
+            guard !tree.contains(full) else { return .refused(.nodeExists) }
             guard parent.ephemeralOwner == 0 else { return .refused(.noChildrenForEphemerals) }
             return .change(.create(path: full, data: data, owner: mode.isEphemeral ? session : 0))
         case .delete(let path, let version):

@@ -8,21 +8,15 @@ struct WatchTable: Sendable {
         var connection: UInt32
     }
 
-    private var data = LookupTable<String, [Watcher]>()
-    private var children = LookupTable<String, [Watcher]>()
+    private var data = PathTable<[Watcher]>()
+    private var children = PathTable<[Watcher]>()
 
     mutating func watchData(_ path: String, _ watcher: Watcher) { WatchTable.add(watcher, path, to: &data) }
     mutating func watchChildren(_ path: String, _ watcher: Watcher) { WatchTable.add(watcher, path, to: &children) }
 
-    private static func add(_ watcher: Watcher, _ path: String, to table: inout LookupTable<String, [Watcher]>) {
-        func add(to watchers: inout [Watcher]?) {
-            if watchers == nil {
-                watchers = [watcher]
-            } else if !watchers!.contains(watcher) {
-                watchers!.append(watcher)
-            }
-        }
-        add(to: &table[path])
+    private static func add(_ watcher: Watcher, _ path: String, to table: inout PathTable<[Watcher]>) {
+        let isKnown: Void? = table.update(path) { if !$0.contains(watcher) { $0.append(watcher) } }
+        if isKnown == nil { table[path] = [watcher] }
     }
 
     /// The watchers that a change fires, with what each is told, in the order in which ZooKeeper tells them.
