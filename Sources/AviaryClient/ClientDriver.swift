@@ -149,7 +149,7 @@ final class ClientDriver: Sendable {
     private static func patience(of request: ClientRequest) -> Nanoseconds {
         switch request {
         case .key(_, let patience?): patience + .milliseconds(100)
-        case .key(_, nil), .status, .routes, .transfer: .seconds(5)
+        case .key(_, nil), .status, .routes, .transfer, .recover: .seconds(5)
         }
     }
 

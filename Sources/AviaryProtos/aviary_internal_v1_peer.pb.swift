@@ -136,6 +136,14 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     set {kind = .transfer(newValue)}
   }
 
+  public var recover: Aviary_Internal_V1_Recover {
+    get {
+      if case .recover(let v)? = kind {return v}
+      return Aviary_Internal_V1_Recover()
+    }
+    set {kind = .recover(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -149,6 +157,7 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     case probe(Aviary_Internal_V1_Probe)
     case probeReply(Aviary_Internal_V1_ProbeReply)
     case transfer(Aviary_Internal_V1_Transfer)
+    case recover(Aviary_Internal_V1_Recover)
 
   }
 
@@ -633,6 +642,14 @@ public nonisolated struct Aviary_Internal_V1_ForwardReply: Sendable {
     set {reply = .transferred(newValue)}
   }
 
+  public var recovered: Aviary_V1_RecoverResponse {
+    get {
+      if case .recovered(let v)? = reply {return v}
+      return Aviary_V1_RecoverResponse()
+    }
+    set {reply = .recovered(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Reply: Equatable, Sendable {
@@ -642,6 +659,7 @@ public nonisolated struct Aviary_Internal_V1_ForwardReply: Sendable {
     case failed(Aviary_Internal_V1_ForwardReply.Failed)
     case openSession(Aviary_V1_OpenSessionResponse)
     case transferred(Aviary_V1_TransferResponse)
+    case recovered(Aviary_V1_RecoverResponse)
 
   }
 
@@ -687,6 +705,29 @@ public nonisolated struct Aviary_Internal_V1_Transfer: Sendable {
   public init() {}
 
   fileprivate var _request: Aviary_V1_TransferRequest? = nil
+}
+
+public nonisolated struct Aviary_Internal_V1_Recover: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var id: UInt64 = 0
+
+  public var request: Aviary_V1_RecoverRequest {
+    get {_request ?? Aviary_V1_RecoverRequest()}
+    set {_request = newValue}
+  }
+  /// Returns true if `request` has been explicitly set.
+  public var hasRequest: Bool {self._request != nil}
+  /// Clears the value of `request`. Subsequent reads from it will return its default value.
+  public mutating func clearRequest() {self._request = nil}
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+
+  fileprivate var _request: Aviary_V1_RecoverRequest? = nil
 }
 
 public nonisolated struct Aviary_Internal_V1_StatusQuery: Sendable {
@@ -873,7 +914,7 @@ nonisolated extension Aviary_Internal_V1_Frame: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Message"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0\u{1}suspicion\0\u{1}probe\0\u{3}probe_reply\0\u{1}transfer\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0\u{1}suspicion\0\u{1}probe\0\u{3}probe_reply\0\u{1}transfer\0\u{1}recover\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1011,6 +1052,19 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
           self.kind = .transfer(v)
         }
       }()
+      case 11: try {
+        var v: Aviary_Internal_V1_Recover?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .recover(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .recover(v)
+        }
+      }()
       default: break
       }
     }
@@ -1061,6 +1115,10 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
     case .transfer?: try {
       guard case .transfer(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .recover?: try {
+      guard case .recover(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
     }()
     case nil: break
     }
@@ -1886,7 +1944,7 @@ nonisolated extension Aviary_Internal_V1_Forward: SwiftProtobuf.Message, SwiftPr
 
 nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ForwardReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}put\0\u{1}get\0\u{1}delete\0\u{1}failed\0\u{3}open_session\0\u{1}transferred\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}put\0\u{1}get\0\u{1}delete\0\u{1}failed\0\u{3}open_session\0\u{1}transferred\0\u{1}recovered\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1973,6 +2031,19 @@ nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, Sw
           self.reply = .transferred(v)
         }
       }()
+      case 8: try {
+        var v: Aviary_V1_RecoverResponse?
+        var hadOneofValue = false
+        if let current = self.reply {
+          hadOneofValue = true
+          if case .recovered(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.reply = .recovered(v)
+        }
+      }()
       default: break
       }
     }
@@ -2010,6 +2081,10 @@ nonisolated extension Aviary_Internal_V1_ForwardReply: SwiftProtobuf.Message, Sw
     case .transferred?: try {
       guard case .transferred(let v)? = self.reply else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 7)
+    }()
+    case .recovered?: try {
+      guard case .recovered(let v)? = self.reply else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     }()
     case nil: break
     }
@@ -2096,6 +2171,45 @@ nonisolated extension Aviary_Internal_V1_Transfer: SwiftProtobuf.Message, SwiftP
   }
 
   public static func ==(lhs: Aviary_Internal_V1_Transfer, rhs: Aviary_Internal_V1_Transfer) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs._request != rhs._request {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_Recover: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Recover"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0\u{1}request\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._request) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    try { if let v = self._request {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_Recover, rhs: Aviary_Internal_V1_Recover) -> Bool {
     if lhs.id != rhs.id {return false}
     if lhs._request != rhs._request {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}

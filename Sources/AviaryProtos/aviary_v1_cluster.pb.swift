@@ -20,6 +20,86 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+public nonisolated struct Aviary_V1_RecoverRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var group: String = String()
+
+  /// UUID of the store that shall be the primary; empty: of those that answer the one whose log goes furthest.
+  public var store: String = String()
+
+  /// Without it nothing is done, and the response says what would be.
+  public var acceptDataLoss: Bool = false
+
+  /// Who asks, for the record.
+  public var by: String = String()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Aviary_V1_RecoverResponse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Whether it was done.
+  public var done: Bool = false
+
+  /// The new primary and only in-sync store: entries after the end of its log are lost.
+  public var chosen: Aviary_V1_RecoverResponse.Candidate {
+    get {_chosen ?? Aviary_V1_RecoverResponse.Candidate()}
+    set {_chosen = newValue}
+  }
+  /// Returns true if `chosen` has been explicitly set.
+  public var hasChosen: Bool {self._chosen != nil}
+  /// Clears the value of `chosen`. Subsequent reads from it will return its default value.
+  public mutating func clearChosen() {self._chosen = nil}
+
+  /// Other stores that answered. They put their logs aside and take a copy.
+  public var others: [Aviary_V1_RecoverResponse.Candidate] = []
+
+  /// The history that ends, its term, and its in-sync stores, none of which is registered.
+  public var formerLineage: String = String()
+
+  public var formerTerm: UInt64 = 0
+
+  public var formerInSync: [Aviary_V1_RecoverResponse.Candidate] = []
+
+  /// The history that begins; empty where nothing was done.
+  public var lineage: String = String()
+
+  public var term: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated struct Candidate: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var store: String = String()
+
+    public var number: UInt64 = 0
+
+    /// The end of its log.
+    public var lastTerm: UInt64 = 0
+
+    public var lastSeq: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public init() {}
+
+  fileprivate var _chosen: Aviary_V1_RecoverResponse.Candidate? = nil
+}
+
 public nonisolated struct Aviary_V1_TransferRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -396,6 +476,165 @@ public nonisolated struct Aviary_V1_Ring: Sendable {
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "aviary.v1"
+
+nonisolated extension Aviary_V1_RecoverRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RecoverRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}store\0\u{3}accept_data_loss\0\u{1}by\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.store) }()
+      case 3: try { try decoder.decodeSingularBoolField(value: &self.acceptDataLoss) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.by) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 1)
+    }
+    if !self.store.isEmpty {
+      try visitor.visitSingularStringField(value: self.store, fieldNumber: 2)
+    }
+    if self.acceptDataLoss != false {
+      try visitor.visitSingularBoolField(value: self.acceptDataLoss, fieldNumber: 3)
+    }
+    if !self.by.isEmpty {
+      try visitor.visitSingularStringField(value: self.by, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_V1_RecoverRequest, rhs: Aviary_V1_RecoverRequest) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.store != rhs.store {return false}
+    if lhs.acceptDataLoss != rhs.acceptDataLoss {return false}
+    if lhs.by != rhs.by {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_V1_RecoverResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RecoverResponse"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}done\0\u{1}chosen\0\u{1}others\0\u{3}former_lineage\0\u{3}former_term\0\u{3}former_in_sync\0\u{1}lineage\0\u{1}term\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.done) }()
+      case 2: try { try decoder.decodeSingularMessageField(value: &self._chosen) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.others) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.formerLineage) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.formerTerm) }()
+      case 6: try { try decoder.decodeRepeatedMessageField(value: &self.formerInSync) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.lineage) }()
+      case 8: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if self.done != false {
+      try visitor.visitSingularBoolField(value: self.done, fieldNumber: 1)
+    }
+    try { if let v = self._chosen {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    } }()
+    if !self.others.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.others, fieldNumber: 3)
+    }
+    if !self.formerLineage.isEmpty {
+      try visitor.visitSingularStringField(value: self.formerLineage, fieldNumber: 4)
+    }
+    if self.formerTerm != 0 {
+      try visitor.visitSingularUInt64Field(value: self.formerTerm, fieldNumber: 5)
+    }
+    if !self.formerInSync.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.formerInSync, fieldNumber: 6)
+    }
+    if !self.lineage.isEmpty {
+      try visitor.visitSingularStringField(value: self.lineage, fieldNumber: 7)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 8)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_V1_RecoverResponse, rhs: Aviary_V1_RecoverResponse) -> Bool {
+    if lhs.done != rhs.done {return false}
+    if lhs._chosen != rhs._chosen {return false}
+    if lhs.others != rhs.others {return false}
+    if lhs.formerLineage != rhs.formerLineage {return false}
+    if lhs.formerTerm != rhs.formerTerm {return false}
+    if lhs.formerInSync != rhs.formerInSync {return false}
+    if lhs.lineage != rhs.lineage {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_V1_RecoverResponse.Candidate: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_V1_RecoverResponse.protoMessageName + ".Candidate"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}store\0\u{1}number\0\u{3}last_term\0\u{3}last_seq\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.store) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.number) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.lastTerm) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.lastSeq) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.store.isEmpty {
+      try visitor.visitSingularStringField(value: self.store, fieldNumber: 1)
+    }
+    if self.number != 0 {
+      try visitor.visitSingularUInt64Field(value: self.number, fieldNumber: 2)
+    }
+    if self.lastTerm != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lastTerm, fieldNumber: 3)
+    }
+    if self.lastSeq != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lastSeq, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_V1_RecoverResponse.Candidate, rhs: Aviary_V1_RecoverResponse.Candidate) -> Bool {
+    if lhs.store != rhs.store {return false}
+    if lhs.number != rhs.number {return false}
+    if lhs.lastTerm != rhs.lastTerm {return false}
+    if lhs.lastSeq != rhs.lastSeq {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
 
 nonisolated extension Aviary_V1_TransferRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".TransferRequest"

@@ -122,7 +122,7 @@ extension ClientMachine {
             choice.answered(attempt.to)
             saw(position)
             finish(id, .done(result, at: position), at: now, into: &effects)
-        case .reply(.done), .reply(.status), .reply(.routes), .reply(.transferred):
+        case .reply(.done), .reply(.status), .reply(.routes), .reply(.transferred), .reply(.recovered):
             doubtful(
                 id, attempt, ClientError(.aborted, "\(attempt.to) answered something else than it was asked"), at: now,
                 into: &effects)

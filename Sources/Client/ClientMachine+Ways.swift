@@ -69,7 +69,7 @@ extension ClientMachine {
         case .reply(.failed(let error)):
             choice.passOver(attempt.to)
             fetchFailed(error, at: now)
-        case .reply(.done), .reply(.status), .reply(.transferred):
+        case .reply(.done), .reply(.status), .reply(.transferred), .reply(.recovered):
             choice.passOver(attempt.to)
             fetchFailed(ClientError(.aborted, "\(attempt.to) answered something else than its routes"), at: now)
         case .unreachable(let reason), .broken(let reason):
@@ -163,7 +163,7 @@ extension ClientMachine {
             }
             choice.passOver(attempt.to)
             openingFailed(group, error, at: now)
-        case .reply(.done), .reply(.status), .reply(.routes), .reply(.transferred):
+        case .reply(.done), .reply(.status), .reply(.routes), .reply(.transferred), .reply(.recovered):
             openingFailed(group, ClientError(.aborted, "\(attempt.to) answered something else than a session"), at: now)
         case .unreachable(let reason), .broken(let reason):
             choice.failed(attempt.to, at: now, random: &random)

@@ -12,6 +12,7 @@ extension PeerMessage: Traceable {
         case .forward(let id, let request): "forward #\(id & 0xFFFF): \(request.brief)"
         case .forwardReply(let id, let reply): "forwarded #\(id & 0xFFFF): \(reply.brief)"
         case .transfer(_, let request): request.brief
+        case .recover(_, let request): request.brief
         case .statusQuery: "status?"
         case .statusReply(_, let status):
             "status: \(status.role), term \(status.term) (last \(status.last), commit \(status.commit))"
@@ -60,6 +61,9 @@ extension PeerMessage: Traceable {
             hash.fold(id)
             reply.fold(into: &hash)
         case .transfer(let id, let request):
+            hash.fold(id)
+            request.fold(into: &hash)
+        case .recover(let id, let request):
             hash.fold(id)
             request.fold(into: &hash)
         case .statusQuery(let id): hash.fold(id)
@@ -225,6 +229,7 @@ extension ClientRequest: Traceable {
         case .status: "status"
         case .routes: "routes"
         case .transfer(let request): request.brief
+        case .recover(let request): request.brief
         }
     }
 
@@ -236,6 +241,7 @@ extension ClientRequest: Traceable {
         case .status: hash.fold(4 as UInt64)
         case .routes: hash.fold(5 as UInt64)
         case .transfer(let request): request.fold(into: &hash)
+        case .recover(let request): request.fold(into: &hash)
         }
     }
 }
@@ -247,6 +253,8 @@ extension ClientReply: Traceable {
         case .status: "status"
         case .routes: "routes"
         case .transferred(let result): "\(result.primary.number) is primary of term \(result.term)"
+        case .recovered(let result):
+            "\(result.chosen.member.number) \(result.isDone ? "begins" : "would begin") a new history in term \(result.term)"
         case .failed(let error): "\(error.code): \(error.message)"
         }
     }
@@ -259,6 +267,9 @@ extension ClientReply: Traceable {
         case .status(let status): hash.fold(status.groups.count)
         case .routes(let routes): hash.fold(routes.groups.count)
         case .transferred(let result): hash.fold(result.term)
+        case .recovered(let result):
+            hash.fold(result.term)
+            hash.fold(result.chosen.member.number)
         case .failed(let error):
             hash.fold(error.code.rawValue)
             hash.fold(error.message)
@@ -292,5 +303,14 @@ extension TransferRequest {
     fileprivate func fold(into hash: inout TraceHash) {
         hash.fold(group)
         hash.fold(to ?? 0)
+    }
+}
+
+extension RecoverRequest {
+    fileprivate var brief: String { "recover \(group)\(store.map { " with \($0)" } ?? "")" }
+
+    fileprivate func fold(into hash: inout TraceHash) {
+        hash.fold(group)
+        hash.fold(store?.text ?? "")
     }
 }

@@ -41,6 +41,11 @@ extension ClusterWorld {
         ask(process) { node, _ in node.askData { $0.value(of: key) } ?? nil } ?? nil
     }
 
+    /// Which store a process has open, the history that it belongs to, and whether it is whole; nil where none is open.
+    mutating func holding(_ process: Int) -> (store: StoreID, lineage: Lineage?, isWhole: Bool)? {
+        ask(process) { node, _ in node.askData { $0.isOpen ? $0.holding : nil } ?? nil } ?? nil
+    }
+
     /// What a store remembers of client sessions.
     mutating func sessions(at process: Int) -> SessionTable? {
         ask(process) { node, _ in node.askData { $0.sessions } } ?? nil

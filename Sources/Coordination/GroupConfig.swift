@@ -8,6 +8,8 @@ import Wire
 public struct GroupConfig: Hashable, Sendable {
     /// Most in-sync stores that a configuration can name.
     public static let mostInSync = 64
+    /// Most histories that were given up that a configuration names; the oldest ones go.
+    public static let mostFormer = 64
     /// No group gets there by itself; beyond it there would be no next term.
     public static let highestTerm = UInt64(Int64.max)
 
@@ -20,6 +22,8 @@ public struct GroupConfig: Hashable, Sendable {
     /// Where the primary of the term before handed over: that office, which ended before this configuration was written. Promises
     /// given to it bind nobody any more.
     public var released: Office?
+    /// Histories that an operator gave up for this one, oldest first. Who holds one of them puts it aside.
+    public var former: [Lineage]
     /// Stores that have, durably, every entry that was ever committed, each in the life in which that was so. Never empty.
     public var inSync: [MemberID]
 
@@ -37,12 +41,22 @@ public struct GroupConfig: Hashable, Sendable {
         public var description: String { "\(number):\(term)" }
     }
 
-    public init(lineage: Lineage, term: UInt64, primary: MemberID?, inSync: [MemberID], released: Office? = nil) {
+    public init(
+        lineage: Lineage, term: UInt64, primary: MemberID?, inSync: [MemberID], released: Office? = nil,
+        former: [Lineage] = []
+    ) {
+        self.former = former
         self.lineage = lineage
         self.term = term
         self.primary = primary
         self.inSync = inSync
         self.released = released
+    }
+
+    /// The configuration of the next term of this history.
+    public func next(primary: MemberID, inSync: [MemberID], released: Office? = nil) -> GroupConfig {
+        GroupConfig(
+            lineage: lineage, term: term + 1, primary: primary, inSync: inSync, released: released, former: former)
     }
 
     public init?(_ bytes: [UInt8]) {
@@ -70,8 +84,14 @@ public struct GroupConfig: Hashable, Sendable {
                 released = Office(value)
                 if released == nil { return nil }
             }
+            var former: [Lineage] = []
+            for value in text.all("former") {
+                guard GroupName.isPlainName(value), former.count < Self.mostFormer else { return nil }
+                former.append(Lineage(String(decoding: value, as: UTF8.self)))
+            }
             self.init(
-                lineage: Lineage(try text.name("lineage")), term: term, primary: primary, inSync: inSync, released: released)
+                lineage: Lineage(try text.name("lineage")), term: term, primary: primary, inSync: inSync, released: released,
+                former: former)
         } catch {
             return nil
         }
@@ -80,7 +100,7 @@ public struct GroupConfig: Hashable, Sendable {
     public var bytes: [UInt8] {
         RecordText.bytes(
             ["lineage=\(lineage)", "term=\(term)", "primary=\(primary?.description ?? "")"] + inSync.map { "insync=\($0)" }
-                + (released.map { ["released=\($0)"] } ?? [])
+                + (released.map { ["released=\($0)"] } ?? []) + former.map { "former=\($0)" }
         )
     }
 

@@ -67,7 +67,9 @@ public enum GroupPlan: Hashable, Sendable {
             }
             // A store that was chosen at bootstrap and ended before it could take the lineage up has none yet. Where there
             // is another in-sync store, both had taken it up; then it is an old image that has none.
-            return store.lineage == config.lineage || (store.lineage == nil && config.inSync.count == 1)
+            // Likewise one that was chosen by an operator holds the history before that.
+            return store.lineage == config.lineage
+                || (config.inSync.count == 1 && (store.lineage == nil || store.lineage == config.former.last))
         }
         // Of several lives of one store all but the newest are dying sessions; of several stores any will do.
         let newest = later.filter { number, store in !later.contains { $0.1.store == store.store && $0.0 > number } }

@@ -27,6 +27,17 @@ public struct Mastership: Hashable, Sendable {
         var term: UInt64
         var isBootstrap: Bool
         var isDeposition = false
+        /// Of an operator's recovery: by what it is known, and what is answered once it is done.
+        var recovery: (id: UInt64, answer: Recovered)?
+
+        static func == (a: Transaction, b: Transaction) -> Bool { a.id == b.id }
+        func hash(into hasher: inout Hasher) { hasher.combine(id) }
+    }
+
+    /// What came of an operator's recovery.
+    public struct RecoveryOutcome: Hashable, Sendable {
+        public var id: UInt64
+        public var reply: ClientReply
     }
 
     private struct Pause: Hashable {
@@ -44,6 +55,7 @@ public struct Mastership: Hashable, Sendable {
     private var port: CoordinationPort
     private var random: SeededRandom
     private var transactions = SortedMap<String, Transaction>()
+    private var recoveries: [RecoveryOutcome] = []
     private var pauses = SortedMap<String, Pause>()
     private var timerDue: Instant?
     /// What was last logged of each group, so that a change is logged once.
@@ -124,7 +136,12 @@ public struct Mastership: Hashable, Sendable {
                 sink.reached(transaction.touchesRing ? .groupFormed : .groupFormedPending)
             }
             if transaction.isDeposition { sink.reached(.primaryDeposed) }
+            if let recovery = transaction.recovery {
+                sink.reached(.groupRecovered)
+                recoveries.append(RecoveryOutcome(id: recovery.id, reply: .recovered(recovery.answer)))
+            }
         case .failed(let error, let operations):
+            if let recovery = transaction.recovery { recoveryFailed(recovery.id, error, group: name) }
             if !error.isOutcomeUnknown, let first = operations.first, first == .badVersion || first == .noNode {
                 isDeposed = true
                 sink.log(.warning, "no longer master: another server was elected", [LogField("epoch", epoch)])
@@ -137,6 +154,7 @@ public struct Mastership: Hashable, Sendable {
             )
             pause(name, at: now)
         case .created, .deleted, .set, .data, .existence, .children, .synced:
+            if let recovery = transaction.recovery { recoveryFailed(recovery.id, .connectionLoss, group: name) }
             pause(name, at: now)
         }
         groups.update(name) { $0.refresh(session: session, at: now, into: &sink) }
@@ -198,11 +216,11 @@ extension Mastership {
         case .replace(let old, let new, let inSync):
             guard let config = view.config else { return }
             sink.reached(config.inSync.contains(new) ? .standbyPromoted : .laterLifePromoted)
-            let next = GroupConfig(lineage: config.lineage, term: config.term + 1, primary: new, inSync: inSync)
+            let next = config.next(primary: new, inSync: inSync)
             replace(view.group, old: old, next: next, new: new, version: view.configVersion, into: &sink)
         case .depose(let old, let new, let inSync):
             guard let config = view.config, let finding = suspicions.finding(view.group) else { return }
-            let next = GroupConfig(lineage: config.lineage, term: config.term + 1, primary: new, inSync: inSync)
+            let next = config.next(primary: new, inSync: inSync)
             sink.log(
                 .warning, "deposing the primary",
                 [
@@ -293,11 +311,86 @@ extension Mastership {
 
     private mutating func send(
         _ operations: [MultiOperation], _ group: String, _ member: MemberID, term: UInt64, touchesRing: Bool,
-        isBootstrap: Bool, isDeposition: Bool = false, into sink: inout Sink
+        isBootstrap: Bool, isDeposition: Bool = false, recovery: (id: UInt64, answer: Recovered)? = nil,
+        into sink: inout Sink
     ) {
         let id = port.request(.multi(operations), into: &sink)
         transactions[group] = Transaction(
-            id: id, touchesRing: touchesRing, member: member, term: term, isBootstrap: isBootstrap, isDeposition: isDeposition)
+            id: id, touchesRing: touchesRing, member: member, term: term, isBootstrap: isBootstrap, isDeposition: isDeposition,
+            recovery: recovery)
+    }
+}
+
+// MARK: - Recovery
+
+extension Mastership {
+    /// An operator gives up the in-sync stores of a group: `chosen` begins a new history as its only member.
+    ///
+    /// The transaction proves that none of the in-sync stores is registered in the life that counts, so that none of them can be primary
+    /// or be made one; a life that is cut off from ZooKeeper may go on for as long as its session's end is unknown to it, and what it
+    /// acknowledges then is lost, too. That the others are gone for good is the operator's word.
+    ///
+    /// - Parameters:
+    ///   - id: by which the outcome is known (`takeRecoveries`).
+    ///   - candidates: registered stores that have answered, and where their logs end now.
+    /// - Returns: the answer, where it is known at once; nil where the outcome will follow.
+    public mutating func recover(
+        _ request: RecoverRequest, id: UInt64, candidates: [Recovered.Candidate], _ view: GroupView, session: Session,
+        at now: Instant, into sink: inout Sink
+    ) -> ClientReply? {
+        guard !isDeposed, session.isConnected, session.token == port.session, view.isCurrent(session),
+            transactions[request.group] == nil
+        else {
+            return .failed(ClientError(.unavailable, "group \(request.group) is just being looked at; nothing was done"))
+        }
+        guard let config = view.config, let choice = GroupRecovery(request, config, view, candidates: candidates) else {
+            sink.reached(.recoveryRefused)
+            let reason = GroupRecovery.refusal(request, view, candidates: candidates)
+            return .failed(
+                ClientError(.failedPrecondition, "group \(request.group) is not recovered: \(reason); nothing was done"))
+        }
+        guard request.acceptsDataLoss else { return .recovered(choice.answer(isDone: false, lineage: Lineage(""))) }
+        let next = choice.config(lineage: Lineage(random.uuid()))
+        let answer = choice.answer(isDone: true, lineage: next.lineage)
+        sink.log(
+            .warning, "an operator gives up a group's in-sync stores",
+            [
+                LogField("group", request.group), LogField("by", request.by), LogField("store", answer.chosen.member),
+                LogField("position", answer.chosen.last), LogField("lost", "\(answer.formerInSync.map(\.description))"),
+                LogField("lineage", next.lineage), LogField("term", next.term),
+            ])
+        var operations = [MultiOperation.check(path: Paths.serverEpoch, version: epoch)]
+        for member in config.inSync {
+            let path = Paths.member(member.number, ofGroup: request.group)
+            operations += [.create(path: path, data: [], mode: .persistent), .delete(path: path, version: -1)]
+        }
+        operations += [
+            .check(path: Paths.member(answer.chosen.member.number, ofGroup: request.group), version: -1),
+            .create(
+                path: Paths.recovery(next.term, ofGroup: request.group), data: choice.record(answer), mode: .persistent),
+            .set(path: Paths.config(ofGroup: request.group), data: next.bytes, version: view.configVersion),
+            .set(path: Paths.primary(ofGroup: request.group), data: next.primaryBytes, version: -1),
+        ]
+        send(
+            operations, request.group, answer.chosen.member, term: next.term, touchesRing: false, isBootstrap: false,
+            recovery: (id, answer), into: &sink)
+        return nil
+    }
+
+    private mutating func recoveryFailed(_ id: UInt64, _ error: CoordinationError, group: String) {
+        let reply =
+            error.isOutcomeUnknown
+            ? ClientError(.aborted, "the connection to ZooKeeper broke: group \(group) may be recovered; see its status")
+            : ClientError(
+                .unavailable, "group \(group) has changed meanwhile (\(error)): look at its status again; nothing was done")
+        recoveries.append(RecoveryOutcome(id: id, reply: .failed(reply)))
+    }
+
+    /// Outcomes of recoveries since the last call.
+    public mutating func takeRecoveries() -> [RecoveryOutcome] {
+        guard !recoveries.isEmpty else { return [] }
+        defer { recoveries.removeAll() }
+        return recoveries
     }
 }
 

@@ -20,6 +20,8 @@ public enum Paths {
     public static func top(ofGroup group: String) -> String { "/data/\(group)/top" }
     public static func primary(ofGroup group: String) -> String { "/data/\(group)/primary" }
     public static func config(ofGroup group: String) -> String { "/data/\(group)/config" }
+    /// The record of an operator's recovery, which began this term.
+    public static func recovery(_ term: UInt64, ofGroup group: String) -> String { "/data/\(group)/recovery-\(term)" }
     public static func member(_ number: UInt64, ofGroup group: String) -> String { "/data/\(group)/\(number)" }
 }
 

@@ -124,6 +124,8 @@ final class OpenFiles: Sendable {
         descriptors.withLock { descriptors in
             if let replaced = descriptors.removeValue(forKey: other) { Glibc.close(replaced) }
             descriptors[other] = descriptors.removeValue(forKey: file)
+            // Nobody reads it again.
+            if other.isAside, let unused = descriptors.removeValue(forKey: other) { Glibc.close(unused) }
         }
     }
 
@@ -147,6 +149,7 @@ final class OpenFiles: Sendable {
     // MARK: - Opening
 
     private func path(of file: FileName) throws(DiskError) -> String {
+        if file.isAside, let log = paths[.log] { return "\(log).\(file.name)" }
         guard let path = paths[file] else { throw DiskError(.other, "the store has no file '\(file)'") }
         return path
     }

@@ -9,6 +9,12 @@ public struct FileName: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     public static let log = FileName("log")
     public static let rollback = FileName("rollback")
+
+    /// A log that was put aside and is never read again. The driver keeps it beside the log, under that log's path with this name
+    /// behind it.
+    public static func aside(_ what: String) -> FileName { FileName(asidePrefix + what) }
+    public var isAside: Bool { name.hasPrefix(Self.asidePrefix) }
+    private static let asidePrefix = "aside-"
 }
 
 /// A disk request as the machine numbers it; the completion echoes it.

@@ -178,6 +178,10 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case shutdownDuringOpening
     /// A store had promised a longer lease, in an earlier life, than it is set to.
     case longerLeaseInherited
+    /// A store was elected by an operator's word, and took up the new history.
+    case newLineageTakenUp
+    /// A store held a history that its group had given up, and put its log aside.
+    case logSetAside
     /// A store that was not whole is in-sync, and whole again.
     case becameWholeAgain
 
@@ -299,6 +303,10 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case suspicionRefuted
     /// A primary was replaced while its session lived.
     case primaryDeposed
+    /// An operator gave up a group's lost in-sync stores, and another store began a new history.
+    case groupRecovered
+    /// An operator's recovery of a group was refused.
+    case recoveryRefused
     /// A group had no store that may become primary.
     case groupWasStuck
     /// Such a group could go on.

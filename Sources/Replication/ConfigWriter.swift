@@ -88,8 +88,8 @@ public struct ConfigWriter: Sendable {
     public mutating func handOver(to heir: MemberID, leaving: Bool, into effects: inout Sink) {
         precondition(!isBusy, "one config change at a time")
         precondition(heir != me && base.inSync.contains(heir), "only an in-sync store can succeed")
-        let next = GroupConfig(
-            lineage: base.lineage, term: base.term + 1, primary: heir, inSync: base.inSync.filter { !leaving || $0 != me },
+        let next = base.next(
+            primary: heir, inSync: base.inSync.filter { !leaving || $0 != me },
             released: GroupConfig.Office(number: me.number, term: base.term))
         begin(next, mustBeRegistered: heir.number, into: &effects)
     }

@@ -10,7 +10,7 @@ extension ClientRequest {
     var weight: Int {
         switch self {
         case .key(let request, _): request.weight
-        case .status, .routes, .transfer: 0
+        case .status, .routes, .transfer, .recover: 0
         }
     }
 }
@@ -22,7 +22,7 @@ extension PeerMessage {
     var weight: Int {
         switch self {
         case .append(let append): append.entries.reduce(Self.frame) { $0 + 32 + $1.operation.payloadBytes }
-        case .appendReply, .transfer, .statusQuery, .statusReply, .suspicion, .probe, .probeReply: Self.frame
+        case .appendReply, .transfer, .recover, .statusQuery, .statusReply, .suspicion, .probe, .probeReply: Self.frame
         case .forward(_, let request): Self.frame + request.weight
         case .forwardReply(_, .done(.value(let value?), _)): Self.frame + value.count
         case .forwardReply: Self.frame

@@ -20,6 +20,8 @@ struct DiskScript: Sendable {
         case rewritten
         case opened
         case closed
+        /// The log has another name, durably.
+        case setAside
     }
 
     var running: DiskID?
@@ -56,6 +58,9 @@ extension LogStore {
         case .closed:
             phase = .closed
             return [.closed]
+        case .setAside:
+            phase = .closed
+            return [.setAside]
         }
     }
 
@@ -72,6 +77,7 @@ extension LogStore {
         case .rewriteWritten: stop(doing: "write \(options.rollbackName)", result)
         case .opened: stop(doing: "open \(options.logName)", result)
         case .closed: stop(doing: "close \(options.logName)", result)
+        case .setAside: stop(doing: "put \(options.logName) aside", result)
         }
     }
 

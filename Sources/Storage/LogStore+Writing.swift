@@ -244,6 +244,22 @@ extension LogStore {
         }
     }
 
+    /// Puts the log aside under another name, so that the next life of this place begins as a new and empty store; answered by
+    /// `.setAside`. Nothing is deleted.
+    ///
+    /// - Precondition: the store is open and not rewriting.
+    /// - Returns: the name.
+    public mutating func setAside(into effects: inout Sink) -> FileName {
+        precondition(phase == .open, "putting the log of a store aside that is \(phase)")
+        handOver(into: &effects)
+        writing.appending.removeAll()
+        writing.syncing = nil
+        phase = .closing
+        let name = FileName.aside("\(store)-\(last.term)-\(last.seq)")
+        run([.sync(.log), .rename(.log, to: name), .syncDirectory], then: .setAside, into: &effects)
+        return name
+    }
+
     /// The line is written only after everything before it is synced, so that it is true wherever it is seen, even if it is
     /// never synced itself.
     mutating func closeIfSynced(into effects: inout Sink) {

@@ -211,6 +211,8 @@ public enum LogStoreEvent: Hashable, Sendable {
     case entriesRead(ticket: UInt64, [Entry])
     /// Everything is synced and the file says so. Final.
     case closed
+    /// The log has another name, and the next life begins empty. Final.
+    case setAside
     /// A write, sync or read failed, or what was read is damaged. Final: nothing may be promised from here on, and the node
     /// must stop.
     case failed(String)

@@ -127,6 +127,8 @@ public enum ClientRequest: Hashable, Sendable {
     case routes
     /// Hand a group over to another primary.
     case transfer(TransferRequest)
+    /// Let a group go on without its in-sync stores.
+    indirect case recover(RecoverRequest)
 }
 
 /// What became of a request about a key.
@@ -144,6 +146,7 @@ public enum ClientReply: Hashable, Sendable {
     indirect case status(ClusterStatus)
     indirect case routes(Routes)
     case transferred(Transferred)
+    indirect case recovered(Recovered)
     indirect case failed(ClientError)
 }
 

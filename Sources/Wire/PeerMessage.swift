@@ -12,6 +12,8 @@ public indirect enum PeerMessage: Hashable, Sendable {
     case forwardReply(id: UInt64, ClientReply)
     /// Server to primary: an operator wants it to hand over. Answered by `forwardReply`.
     case transfer(id: UInt64, TransferRequest)
+    /// A server passes an operator's recovery on to the master.
+    case recover(id: UInt64, RecoverRequest)
     case statusQuery(id: UInt64)
     case statusReply(id: UInt64, ReplicaStatus)
     /// In-sync standby to master: it does not hear its primary.

@@ -54,7 +54,7 @@ final class SmallServer: Sendable {
         state.withLock { state in
             state.requests.append(request)
             switch request {
-            case .status, .transfer: return .failed(ClientError(.failedPrecondition, "no status here"))
+            case .status, .transfer, .recover: return .failed(ClientError(.failedPrecondition, "no status here"))
             case .routes:
                 let ring = RingStatus(version: 1, sealed: true, tokens: [RingToken(token: 1, group: "birds")])
                 return .routes(Routes(ring: ring, groups: []))

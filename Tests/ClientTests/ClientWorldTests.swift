@@ -160,7 +160,7 @@ extension SeededRandom {
                 switch request {
                 case .routes:
                     reply = .routes(Routes(ring: RingStatus(version: 1, sealed: true, tokens: cluster.ring.tokens), groups: []))
-                case .status, .transfer: reply = .failed(ClientError(.invalidArgument, "no"))
+                case .status, .transfer, .recover: reply = .failed(ClientError(.invalidArgument, "no"))
                 case .key(let request, _): reply = cluster.execute(request)
                 }
                 if !abandoned.contains(id) { step(.ended(id, .reply(reply))) }

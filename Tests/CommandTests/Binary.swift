@@ -92,6 +92,18 @@ final class Store: Sendable {
                     ClientError(.failedPrecondition, "server store:1 knows no group \(request.group); nothing was done"))
             }
             return .transferred(Transferred(primary: MemberID(store: StoreID("77"), number: request.to ?? 8), term: 5))
+        case .recover(let request):
+            let chosen = MemberID(store: request.store ?? StoreID("77"), number: 8)
+            return .recovered(
+                Recovered(
+                    isDone: request.acceptsDataLoss,
+                    chosen: Recovered.Candidate(member: chosen, last: Position(term: 4, seq: 120)),
+                    others: [
+                        Recovered.Candidate(
+                            member: MemberID(store: StoreID("12"), number: 9), last: Position(term: 4, seq: 100))
+                    ], formerLineage: Lineage("first"), formerTerm: 4,
+                    formerInSync: [MemberID(store: StoreID("a"), number: 1)],
+                    lineage: Lineage(request.acceptsDataLoss ? "second" : ""), term: 5))
         case .routes: return .routes(Routes(ring: RingStatus(version: 0, sealed: false, tokens: []), groups: []))
         case .status:
             let ring = RingStatus(version: 0, sealed: false, tokens: [])

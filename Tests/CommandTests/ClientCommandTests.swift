@@ -64,6 +64,25 @@ import Wire
         #expect(try run("admin", "transfer", "--group", "birds", "--to", "0").code == 2)
     }
 
+    @Test func `A recovery says what would be lost, and does it only where that is accepted`() throws {
+        let asked = try run("admin", "recover", "--group", "birds")
+        #expect(asked.code == 2)
+        #expect(
+            asked.text == """
+                group birds: in-sync store a/1 is not there; history first (term 4) would end
+                store 77 (number 8) would begin a new history with what it has, through entry 120 of term 4
+                lost would be: every acknowledged write after entry 120 that only the in-sync stores had
+                store 12 (number 9, through entry 100 of term 4) would put its log aside and take a copy
+
+                """)
+        #expect(asked.complaint == "nothing was done: give --accept-data-loss if the in-sync stores will not come back")
+        let done = try run("admin", "recover", "--group", "birds", "--store", "12", "--accept-data-loss")
+        #expect(done.code == 0)
+        #expect(done.text.contains("store 12 (number 8) begins history second as primary of term 5"))
+        let object = try run("admin", "recover", "--group", "birds", "--accept-data-loss", "--json")
+        #expect(object.text.contains(#""done":true"#) && object.text.contains(#""lostAfter":120"#))
+    }
+
     @Test func `A failure is one line that begins with gRPC's code`() throws {
         let failing = try Store { _ in .failed(ClientError(.invalidArgument, "the key is empty; a key has 1 to 1024 bytes")) }
         let result = try Binary.run(["put", "", "v", "--server", failing.address.description])

@@ -76,6 +76,22 @@ struct GroupPlanTests {
         #expect(plan([2: .test("a")], first) == .replace(old: member("a/1"), new: member("a/2"), inSync: [member("a/2")]))
     }
 
+    /// It was chosen by an operator, and its session ended before it took the new lineage up.
+    @Test func aSoleStoreThatNeverTookUpANewLineageMayHoldTheOneBefore() {
+        let recovered = GroupConfig(
+            lineage: Lineage("new"), term: 5, primary: member("a/1"), inSync: [member("a/1")],
+            former: [Lineage("older"), Lineage("old")])
+        let again = GroupPlan.replace(old: member("a/1"), new: member("a/2"), inSync: [member("a/2")])
+        #expect(plan([2: .test("a", lineage: "old")], recovered) == again)
+        #expect(plan([2: .test("a", lineage: "new")], recovered) == again)
+        for other in ["older", "another"] {
+            guard case .stuck = plan([2: .test("a", lineage: other)], recovered) else {
+                Issue.record("a store with the history \(other) was chosen")
+                continue
+            }
+        }
+    }
+
     @Test func aWipedStoreIsNeverChosen() {
         // A new disk under the old address: another store.
         guard case .stuck = plan([5: .test("z"), 6: .test("y", lineage: "l", last: Position(term: 9, seq: 99))]) else {

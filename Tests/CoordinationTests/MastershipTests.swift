@@ -75,6 +75,37 @@ struct MastershipTests {
         nodes["/data/g/2"] = StoreRegistration.test("b").bytes
     }
 
+    @Test mutating func aRecoveryProvesInItsTransactionThatNoInSyncStoreIsThere() throws {
+        loseThePrimary()
+        nodes["/data/g/2"] = nil
+        nodes["/data/g/3"] = StoreRegistration.test("c", lineage: "l").bytes
+        let unasked = try settle()
+        #expect(unasked == nil)
+        let view = try #require(groups["g"])
+        let candidate = Recovered.Candidate(member: member("c/3"), last: Position(term: 4, seq: 9))
+        let reply = master.recover(
+            RecoverRequest(group: "g", store: nil, acceptsDataLoss: true, by: "ada"), id: 1, candidates: [candidate], view,
+            session: bench.session, at: bench.now, into: &bench.sink)
+        #expect(reply == nil)
+        let (request, operations) = try #require(try transaction())
+        let proof: [MultiOperation] = [1, 2].flatMap { number in
+            [
+                .create(path: "/data/g/\(number)", data: [], mode: .persistent),
+                .delete(path: "/data/g/\(number)", version: -1),
+            ]
+        }
+        #expect(
+            Array(operations.prefix(6)) == [.check(path: "/server/epoch", version: 5)] + proof + [
+                .check(path: "/data/g/3", version: -1)
+            ])
+        step(.reply(request.id, .failed(.nodeExists, operations: operations.map { _ in nil })))
+        guard case .failed(let error)? = master.takeRecoveries().first?.reply else {
+            Issue.record("it was told that it is done")
+            return
+        }
+        #expect(error.code == .unavailable && !error.mayHaveHappened)
+    }
+
     @Test mutating func aPrimaryIsReplacedInOneTransactionThatProvesItsAbsence() throws {
         loseThePrimary()
         let (request, operations) = try #require(try settle())

@@ -21,6 +21,11 @@ struct RecordTests {
         let master = MasterRecord(address: Address(host: "::1", port: 2), number: 4, epoch: 9)
         #expect(MasterRecord(master.bytes) == master)
         #expect(GroupConfig(config.bytes) == config)
+        let recovered = GroupConfig(
+            lineage: Lineage("l-3"), term: 9, primary: member("a/1"), inSync: [member("a/1")],
+            former: [Lineage("l-1"), Lineage("l-2")])
+        #expect(GroupConfig(recovered.bytes) == recovered)
+        #expect(recovered.next(primary: member("a/1"), inSync: [member("a/1")]).former == recovered.former)
         let nobody = GroupConfig(lineage: Lineage("l"), term: 1, primary: nil, inSync: [member("a/1")])
         #expect(GroupConfig(nobody.bytes) == nobody)
         #expect(nobody.primaryBytes == [] && config.primaryBytes == bytes("1"))

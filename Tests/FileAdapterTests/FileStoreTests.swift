@@ -59,6 +59,14 @@ import Testing
         #expect(store.content("rollback.txt") == "again")
     }
 
+    @Test func aLogThatIsPutAsideStaysBesideTheNextOne() async throws {
+        let store = Store()
+        store.send(.append("old"), .sync(.log), .rename(.log, to: .aside("7")), .syncDirectory, .append("new"))
+        #expect(try await store.ask(.readAll()) == .text("new"))
+        #expect(store.content("db.txt.aside-7") == "old" && store.content("db.txt") == "new")
+        #expect(try await store.ask(.list) == .listing([FileEntry(file: .log, size: 3)]))
+    }
+
     @Test func removeAndBeginAnew() async throws {
         let store = Store()
         store.send(.append("first"), .remove(.log))

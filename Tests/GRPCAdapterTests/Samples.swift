@@ -92,6 +92,8 @@ enum Samples {
             .forward(id: 7, .openSession(key: [8])),
             .transfer(id: 8, TransferRequest(group: "birds", to: nil)),
             .transfer(id: 9, TransferRequest(group: "birds", to: 3)),
+            .recover(id: 8, recoverRequest), .forwardReply(id: 8, .recovered(recovered)),
+            .recover(id: 9, RecoverRequest(group: "birds", store: nil, acceptsDataLoss: false, by: "")),
             .forwardReply(
                 id: 9, .transferred(Transferred(primary: MemberID(store: StoreID("77"), number: 8), term: 6))),
             .forwardReply(id: 1, .put),
@@ -119,4 +121,18 @@ enum Samples {
         + ClientError.Code.allCases.map {
             .forwardReply(id: 7, .failed(ClientError($0, "why", redirect: Address(host: "h", port: 1))))
         }
+
+    static let recoverRequest = RecoverRequest(
+        group: "birds", store: StoreID("3f0c"), acceptsDataLoss: true, by: "ada@ops")
+
+    static let recovered: Recovered = {
+        func candidate(_ store: String, _ number: UInt64) -> Recovered.Candidate {
+            Recovered.Candidate(
+                member: MemberID(store: StoreID(store), number: number), last: Position(term: 4, seq: number * 10))
+        }
+        return Recovered(
+            isDone: true, chosen: candidate("3f0c", 8), others: [candidate("77", 7), candidate("12", 9)],
+            formerLineage: Lineage("first"), formerTerm: 4, formerInSync: [MemberID(store: StoreID("a"), number: 1)],
+            lineage: Lineage("second"), term: 5)
+    }()
 }

@@ -17,6 +17,7 @@ import Wire
             case .routes: .routes(Samples.routes)
             case .transfer(let request):
                 .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
+            case .recover: .recovered(Samples.recovered)
             }
         } _: { server, client in
             try client.put(key: bytes("k"), value: bytes("v"), timeout: patience)
@@ -229,6 +230,17 @@ import Wire
         }
     }
 
+    @Test func aRecoveryComesThroughTheWire() async throws {
+        let server = try TestServer { request in
+            guard case .recover(let request) = request else { return .put }
+            return request == Samples.recoverRequest ? .recovered(Samples.recovered) : .put
+        }
+        let client = server.client()
+        #expect(try await client.recover(Samples.recoverRequest, timeout: patience) == Samples.recovered)
+        client.shutDown()
+        server.shutDown()
+    }
+
     @Test func theAsyncFormsDoTheSame() async throws {
         let server = try TestServer { request in
             switch request {
@@ -240,6 +252,7 @@ import Wire
             case .routes: .routes(Samples.routes)
             case .transfer(let request):
                 .transferred(Transferred(primary: MemberID(store: StoreID(request.group), number: request.to ?? 0), term: 4))
+            case .recover: .recovered(Samples.recovered)
             }
         }
         let client = server.client()

@@ -38,7 +38,7 @@ struct StoreLife: Sendable {
         for event in events {
             switch event {
             case .refused(let reason), .failed(let reason): return reason
-            case .opened, .synced, .truncated, .entriesRead, .closed: continue
+            case .opened, .synced, .truncated, .entriesRead, .closed, .setAside: continue
             }
         }
         return nil

@@ -298,7 +298,7 @@ public struct GroupSystem: Explorable {
                 switch reply {
                 case .done(.put, _): isAcknowledged = true
                 case .failed(let error): if error.code == .aborted { marks |= 1 << 5 }
-                case .done, .status, .routes, .transferred: break
+                case .done, .status, .routes, .transferred, .recovered: break
                 }
             case .halt:
                 nodes[index] = nil

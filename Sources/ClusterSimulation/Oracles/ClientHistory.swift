@@ -29,6 +29,7 @@ struct ClientHistory: Sendable {
     /// By key.
     private var operations: [[RegisterOperation]] = []
     private var pending = LookupTable<CallID, Place>()
+    private var closed: [Int] = []
     private var recorded = 0
     private var misfit: Violation?
     /// How many operations were begun.
@@ -38,6 +39,9 @@ struct ClientHistory: Sendable {
         recorded += 1
         return RegisterOperation.Moment(order: recorded, time: time)
     }
+
+    /// From now on nothing is recorded of a key: what it held was given up. What is open stays of unknown outcome.
+    mutating func close(key: Int) { closed.append(key) }
 
     // MARK: Recording
 
@@ -57,7 +61,7 @@ struct ClientHistory: Sendable {
     }
 
     mutating func returned(_ call: CallID, _ result: Result, at now: Instant) {
-        guard let place = pending.removeValue(forKey: call) else { return }
+        guard let place = pending.removeValue(forKey: call), !closed.contains(place.key) else { return }
         let moment = moment(now)
         let operation = operations[place.key][place.index]
         switch (operation.action, result) {
@@ -79,7 +83,7 @@ struct ClientHistory: Sendable {
 
     /// The operation certainly did nothing.
     mutating func refused(_ call: CallID) {
-        guard let place = pending.removeValue(forKey: call) else { return }
+        guard let place = pending.removeValue(forKey: call), !closed.contains(place.key) else { return }
         operations[place.key][place.index].outcome = .refused
     }
 

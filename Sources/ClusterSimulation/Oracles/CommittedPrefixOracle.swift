@@ -3,7 +3,8 @@ import Simulation
 import Wire
 
 // Property: the stores of a group agree on every entry that any of them ever held to be committed; and what a primary commits of
-// its own term beyond the first entry, at least minsync of them hold.
+// its own term beyond the first entry, at least minsync of them hold. Where an operator gave up a group's history, the one that goes on
+// begins with what the chosen store had committed when it came to commit more; who holds the old one is not judged any more.
 
 /// What each group has committed, as it was first seen, against what every store commits, whenever its commit mark moves and
 /// whenever it opens.
@@ -15,6 +16,8 @@ struct CommittedPrefixOracle: Sendable {
     private struct Mirror: Sendable {
         var life: UInt32 = 0
         var isOpen = false
+        /// It holds a history that its group has given up.
+        var isFormer = false
         var commit: UInt64 = 0
         /// The entries after `commit`.
         var uncommitted: [EntryIdentity] = []
@@ -30,6 +33,10 @@ struct CommittedPrefixOracle: Sendable {
 
     private var mirrors: [Mirror]
     private var reaches: [Reach]
+    /// By group: a new history begins, and nobody has committed anything of it yet.
+    private var isBeginning: [Bool]
+    /// The group whose history was found to begin since it was asked.
+    private var begun: Int?
     private let minSync: Int
     /// By group, from sequence number 1.
     private(set) var committed: [[EntryIdentity]]
@@ -40,6 +47,7 @@ struct CommittedPrefixOracle: Sendable {
 
     init(processes: Int, groups: Int, minSync: Int = 1) {
         self.minSync = minSync
+        isBeginning = Array(repeating: false, count: groups)
         reaches = Array(repeating: Reach(), count: processes)
         mirrors = Array(repeating: Mirror(), count: processes)
         committed = Array(repeating: [], count: groups)
@@ -63,11 +71,26 @@ struct CommittedPrefixOracle: Sendable {
         mirrors[process] = Mirror(life: life)
     }
 
+    /// An operator let a group go on in a new history; `former`: the stores that hold the old one.
+    mutating func historyEnded(_ group: Int, former: [Int]) {
+        isBeginning[group] = true
+        for process in former { mirrors[process].isFormer = true }
+    }
+
+    /// Takes the group whose new history was seen to begin; what is committed in it from its first entry on is in `committed`.
+    mutating func takeBegun() -> Int? {
+        guard begun != nil else { return nil }
+        defer { begun = nil }
+        return begun
+    }
+
     /// The store was opened with these entries.
-    mutating func opened(_ process: Int, group: Int, life: UInt32, log: [EntryIdentity], commit: UInt64) -> Violation? {
-        mirrors[process] = Mirror(life: life, isOpen: true, commit: 0, uncommitted: log)
+    mutating func opened(
+        _ process: Int, group: Int, life: UInt32, log: [EntryIdentity], commit: UInt64, isFormer: Bool = false
+    ) -> Violation? {
+        mirrors[process] = Mirror(life: life, isOpen: true, isFormer: isFormer, commit: 0, uncommitted: log)
         reached(process, group)
-        return commits(process, group, through: commit)
+        return commits(process, group, through: commit, isOpening: true)
     }
 
     /// The log now ends at `last`, with `entries` after what was known of it; it is committed through `commit`.
@@ -112,17 +135,31 @@ struct CommittedPrefixOracle: Sendable {
             "entry \(term):\(seq) of group \(ClusterPlan.groupNames[group]) was committed, and \(holders) held it")
     }
 
-    private mutating func commits(_ process: Int, _ group: Int, through commit: UInt64) -> Violation? {
+    /// `isOpening`: what it had committed in an earlier life.
+    private mutating func commits(
+        _ process: Int, _ group: Int, through commit: UInt64, isOpening: Bool = false
+    ) -> Violation? {
         guard commit > mirrors[process].commit else { return nil }
         guard commit <= mirrors[process].last else {
             return Violation("only what is in the log is committed", "process \(process) at \(commit)")
         }
         let count = Int(commit - mirrors[process].commit)
+        if mirrors[process].isFormer {
+            mirrors[process].uncommitted.removeFirst(count)
+            mirrors[process].commit = commit
+            return nil
+        }
+        if isBeginning[group] {
+            // What it had committed before is what the group had: that was judged.
+            isBeginning[group] = false
+            begun = group
+            committed[group].removeLast(committed[group].count - min(committed[group].count, Int(mirrors[process].commit)))
+        }
         var seq = mirrors[process].commit
         let term = mirrors[process].uncommitted.last?.term ?? 0
         for entry in mirrors[process].uncommitted[..<count] {
             if seq == UInt64(committed[group].count) {
-                if let found = isHeldByTooFew(entry, seq + 1, group, term: term) { return found }
+                if !isOpening, let found = isHeldByTooFew(entry, seq + 1, group, term: term) { return found }
                 committed[group].append(entry)
                 if let event = entry.memory { memories.append((Position(term: entry.term, seq: seq + 1), event)) }
             } else if committed[group][Int(seq)] != entry {
@@ -150,7 +187,10 @@ extension ClusterRun {
     mutating func judgeLog(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
         if prefixes.isNews(process, life: life, isOpen: status.isOpen, last: status.last, commit: status.commit) {
             logChanged(of: process, group: group, life: life, status)
-            for (position, event) in prefixes.takeMemories() { judged(once.committed(event, at: position, group: group)) }
+            if let group = prefixes.takeBegun() { historyBegan(group) }
+            for (position, event) in prefixes.takeMemories() {
+                judged(once.committed(event, at: position, group: histories.name(of: group)))
+            }
         }
     }
 
@@ -165,7 +205,8 @@ extension ClusterRun {
             let log = LogImage(world.disk(process).pristineBytes(of: .log) ?? [])
             return judged(
                 prefixes.opened(
-                    process, group: group, life: life, log: log.records.map { EntryIdentity($0) }, commit: status.commit))
+                    process, group: group, life: life, log: log.records.map { EntryIdentity($0) }, commit: status.commit,
+                    isFormer: holdsFormerHistory(process, group)))
         }
         logStepped(of: process, group: group, status)
     }

@@ -21,8 +21,9 @@ struct PositionOracle: Sendable {
         var taken = 0
         /// By the digest of the key, in the order of the log.
         var changes = LookupTable<UInt64, [Change]>()
-        /// The history that answers name.
+        /// The history that answers name, and those that an operator gave up.
         var lineage: Lineage?
+        var former: [Lineage] = []
     }
 
     private var groups: [Group]
@@ -30,6 +31,18 @@ struct PositionOracle: Sendable {
     private(set) var judged = 0
 
     init(groups: Int) { self.groups = Array(repeating: Group(), count: groups) }
+
+    /// An operator let a group go on in a new history. What is answered from the old one says so, and is not judged any more.
+    mutating func historyEnded(_ group: Int, former: Lineage, new: Lineage) {
+        groups[group].former.append(former)
+        groups[group].lineage = new
+    }
+
+    /// The committed entries of the new history are others from some place on.
+    mutating func historyBegan(_ group: Int) {
+        groups[group].taken = 0
+        groups[group].changes = LookupTable()
+    }
 
     /// A read was answered.
     ///
@@ -41,6 +54,7 @@ struct PositionOracle: Sendable {
         committed: [EntryIdentity], to reader: String
     ) -> Violation? {
         judged += 1
+        if groups[group].former.contains(position.lineage) { return nil }
         let lineage = groups[group].lineage ?? position.lineage
         groups[group].lineage = lineage
         guard position.lineage == lineage else {

@@ -12,6 +12,8 @@ struct RecoveryOracle: Sendable {
         /// How far the store's commit mark had come in the last life, and in any.
         var commit: UInt64 = 0
         var highestCommit: UInt64 = 0
+        /// How many logs had been put aside when the store was last opened: a log that went that way is nobody's loss.
+        var asides = 0
         /// Whether any life counted what it had not synced.
         var wasWeak = false
         /// What was certainly on the medium, and what had been written at all; nil where the log was being replaced.
@@ -78,10 +80,14 @@ struct RecoveryOracle: Sendable {
     }
 
     private mutating func opened(_ process: Int, last: UInt64, isWhole: Bool, _ disk: DiskModel) -> Violation? {
+        let asides = disk.fileNames.count { $0.isAside }
+        if asides != remains[process].asides {
+            remains[process] = Remains(asides: asides, wasWeak: remains[process].wasWeak)
+        }
         let left = remains[process]
         guard left.commit > 0 || left.log != nil else { return nil }
         if disk.wasExchanged(since: left.harms) {
-            remains[process] = Remains(wasWeak: left.wasWeak)
+            remains[process] = Remains(asides: asides, wasWeak: left.wasWeak)
             return nil
         }
         if !isWhole && !left.wasWeak {

@@ -123,6 +123,7 @@ extension ClusterPlan {
         Setting("direct-percent", \.directPercent),
         Setting("session-percent", \.sessionPercent),
         Setting("transfers", \.transfers),
+        Setting("recovers", \.recovers),
         Setting("settings-change", \.changesSettings),
         Setting("clock-drift", \.world.clockDrift),
         Setting("random-batches", \.world.batchesAreRandom),

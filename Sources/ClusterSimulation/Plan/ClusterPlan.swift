@@ -61,6 +61,8 @@ public struct ClusterPlan: Sendable {
     public var patience = Nanoseconds.seconds(5)
     /// How often the operator asks for another primary while faults go on, about.
     public var transfers = 0
+    /// Whether the operator lets a group go on whose in-sync stores are all lost.
+    public var recovers = false
     /// Whether the operator changes settings of data nodes between their lives: each life then draws its lease, and whether it
     /// keeps a weaker sync policy.
     public var changesSettings = false
@@ -114,10 +116,11 @@ public struct ClusterPlan: Sendable {
         // More than a group has could commit nothing.
         let drawnMinSync = random.chance(1, in: 3) ? 2 : 1
         data.replication.minSync = min(drawnMinSync, stores.min() ?? 1)
-        // In liveness mode nobody accepts the loss of what crashes take from a group that does not sync.
+        // In liveness mode somebody must accept the loss of what crashes take from a group that does not sync.
+        recovers = random.chance(2, in: 3)
         let sync: [SyncPolicy] = [.always, .always, .none, .interval(.milliseconds(30)), .interval(.seconds(1))]
         let drawnSync = sync[random.below(sync.count)]
-        if self.mode == .safety { data.storage.sync = drawnSync }
+        if self.mode == .safety || recovers { data.storage.sync = drawnSync }
     }
 
     private mutating func drawReads(_ random: inout SeededRandom) {

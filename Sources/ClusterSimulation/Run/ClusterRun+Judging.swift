@@ -9,8 +9,11 @@ extension ClusterRun {
     /// Safety, after every batch of a process.
     mutating func judge(_ process: Int) {
         tellRole(process)
-        while world.committedTransactions > mastery.checked {
-            judged(mastery.look(world.committedTransaction(mastery.checked)))
+        if world.committedTransactions > mastery.checked {
+            while world.committedTransactions > mastery.checked {
+                judged(mastery.look(world.committedTransaction(mastery.checked)))
+            }
+            if histories.wasAsked { lookForNewHistories() }
         }
         guard case .data(let group) = roles[process], let status = world.dataStatus(process) else { return }
         let life = world.life(of: process)
@@ -35,7 +38,7 @@ extension ClusterRun {
     /// Whoever takes office has every acknowledged write.
     private mutating func judgeState(of process: Int, group: Int) {
         guard let bytes = world.zooKeeper.committedData(at: Paths.ring), let ring = RingRecord(bytes)?.ring else { return }
-        for key in keys.indices where !keys[key].isShared {
+        for key in keys.indices where !keys[key].isShared && !keys[key].isRetired {
             let name = Array(keys[key].name.utf8)
             guard ring.owner(of: name) == ClusterPlan.groupNames[group % 4] else { continue }
             let state = ReadState(world.value(of: name, at: process), key: keys[key].name)

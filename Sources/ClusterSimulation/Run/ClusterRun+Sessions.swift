@@ -125,7 +125,9 @@ extension ClusterRun {
             case .put(let version): asked = .put(version: version)
             case .delete, .get, .staleGet, .wrong: asked = .delete
             }
-            history.invoked(call, client: client, key: operation.key, asked, at: world.now)
+            if !keys[operation.key].isRetired {
+                history.invoked(call, client: client, key: operation.key, asked, at: world.now)
+            }
         }
         operation.call = call
         operation.once = once
@@ -209,7 +211,7 @@ extension ClusterRun {
                 return judged(Violation("answers fit their questions", "the opening of a session was answered with \(result)"))
             }
             clients[client].groupOfKey[operation.key] = position.group
-            judgeOnce(identity, position, result)
+            if !keys[operation.key].isRetired { judgeOnce(identity, position, result) }
             over(client, once)
             if let again = once.scheduled.again {
                 let answered = AnsweredMutation(
@@ -218,7 +220,7 @@ extension ClusterRun {
                 plan(.repeatAnswered(client: client, clients[client].answered.count - 1), after: again)
             }
             succeeded(client, operation, result, at: position)
-        case .reply(.status), .reply(.routes), .reply(.transferred):
+        case .reply(.status), .reply(.routes), .reply(.transferred), .reply(.recovered):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with \(outcome)"))
         }
     }
@@ -236,14 +238,18 @@ extension ClusterRun {
         guard let group = plan.stores.indices.first(where: { ClusterPlan.groupNames[$0 % 4] == position.group }) else {
             return judged(Violation("answers fit their questions", "\(position.group) is no group"))
         }
-        judged(once.answered(identity, group: group, result, seq: position.seq))
+        judged(once.answered(identity, group: histories.name(of: group), result, seq: position.seq))
+    }
+
+    private func isRetired(_ answered: AnsweredMutation) -> Bool {
+        keyNamed[answered.scheduled.key].map { keys[$0].isRetired } ?? false
     }
 
     // MARK: Repeats of what was answered
 
     mutating func sendRepeat(_ client: Int, _ index: Int) {
         let answered = clients[client].answered[index]
-        guard phase != .over, !clients[client].isRepeating else {
+        guard phase != .over, !clients[client].isRepeating, !isRetired(answered) else {
             return finished(client, answered.identity, group: answered.group)
         }
         clients[client].isRepeating = true
@@ -274,8 +280,9 @@ extension ClusterRun {
         case .reply(.failed(let error)):
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
             if error.code == .notFound { sessionIsGone(place.client, answered.identity, group: answered.group) }
-        case .reply(.done(let result, let position)): judgeOnce(answered.identity, position, result)
-        case .reply(.status), .reply(.routes), .reply(.transferred):
+        case .reply(.done(let result, let position)):
+            if !isRetired(answered) { judgeOnce(answered.identity, position, result) }
+        case .reply(.status), .reply(.routes), .reply(.transferred), .reply(.recovered):
             judged(Violation("answers fit their questions", "a mutation was answered with a status"))
         }
     }

@@ -9,12 +9,15 @@ struct WorkloadKey: Sendable {
     var history: KeyHistory
     /// How many versions of a shared key were written.
     var versions = 0
+    /// It was written in a history that its group has given up: nobody writes it any more, and what reads return of it is judged by the
+    /// positions that they name.
+    var isRetired = false
     /// The group that writes of it were made in.
     var group: String?
 
     var name: String { history.name }
     /// Whether it may be written.
-    var isOpen: Bool { isShared || history.isOpen }
+    var isOpen: Bool { !isRetired && (isShared || history.isOpen) }
 }
 
 /// A client of the workload: one operation at a time, on its own keys and shared ones to write and on any key to read.
@@ -157,11 +160,11 @@ extension ClusterRun {
         let isShared = plan.sharedKeys > 0 && random.chance(plan.sharedPercent, in: 100)
         if random.chance(plan.readPercent, in: 100), isShared || !keys.isEmpty {
             kind = .get
-            key = isShared ? "s\(random.below(plan.sharedKeys))" : keys[random.below(keys.count)].name
+            key = isShared ? sharedKey(random.below(plan.sharedKeys)) : keys[random.below(keys.count)].name
         } else {
             key =
                 isShared
-                ? "s\(random.below(plan.sharedKeys))" : keys[ownKey(client, slot: random.below(plan.keysPerClient))].name
+                ? sharedKey(random.below(plan.sharedKeys)) : keys[ownKey(client, slot: random.below(plan.keysPerClient))].name
             kind = random.chance(plan.deletePercent, in: 100) ? .delete : .put
         }
         if isHurried, random.chance(1, in: 64) { kind = .wrong }
@@ -212,6 +215,9 @@ extension ClusterRun {
         clients[client].keys[slot] = key
         return key
     }
+
+    /// Others once a history was given up: those that were written in it are not written again.
+    private func sharedKey(_ number: Int) -> String { histories.ended == 0 ? "s\(number)" : "s\(number)h\(histories.ended)" }
 
     private func anyServer(_ random: inout SeededRandom) -> Int {
         let servers = (0..<plan.servers).filter { isPresent($0) }
@@ -274,7 +280,7 @@ extension ClusterRun {
         clients[operation.client].current = WorkloadClient.Operation(
             call: call, key: key, kind: kind, began: world.now, text: world.trace.isRecording ? request.brief : "")
         clientOfCall[call] = operation.client
-        if let asked { history.invoked(call, client: operation.client, key: key, asked, at: world.now) }
+        if let asked, !keys[key].isRetired { history.invoked(call, client: operation.client, key: key, asked, at: world.now) }
         plan(.giveUp(client: operation.client, call), after: operation.patience)
     }
 
@@ -312,7 +318,7 @@ extension ClusterRun {
         case .reply(.done(let result, let position)):
             clients[client].groupOfKey[operation.key] = position.group
             succeeded(client, operation, result, at: position)
-        case .reply(.status), .reply(.routes), .reply(.transferred):
+        case .reply(.status), .reply(.routes), .reply(.transferred), .reply(.recovered):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with what was not asked"))
         }
     }
@@ -330,6 +336,10 @@ extension ClusterRun {
 
     private mutating func judge(_ operation: WorkloadClient.Operation, _ reply: KeyResult, of client: Int) {
         let key = operation.key
+        if keys[key].isRetired {
+            if phase == .audit, clients[client].audit.last == key { audited(client) }
+            return
+        }
         switch (operation.kind, reply) {
         case (.put(let version), .put):
             history.returned(operation.recorded, .put, at: world.now)
@@ -363,7 +373,9 @@ extension ClusterRun {
         tellBar(client, operation, .notDone)
         switch operation.kind {
         case .put(let version), .delete(let version):
-            if !keys[operation.key].isShared { judged(keys[operation.key].history.refused(version, reason)) }
+            if !keys[operation.key].isShared && !keys[operation.key].isRetired {
+                judged(keys[operation.key].history.refused(version, reason))
+            }
         case .get: auditFailed(client)
         case .staleGet, .wrong: break
         }
@@ -378,7 +390,9 @@ extension ClusterRun {
         tellBar(client, operation, .unknown)
         switch operation.kind {
         case .put(let version), .delete(let version):
-            if !keys[operation.key].isShared { keys[operation.key].history.unknown(version) }
+            if !keys[operation.key].isShared && !keys[operation.key].isRetired {
+                keys[operation.key].history.unknown(version)
+            }
         case .get: auditFailed(client)
         case .staleGet, .wrong: break
         }

@@ -46,6 +46,9 @@ public struct ClusterRun: Sendable {
         /// The operator asks for another primary somewhere.
         case transfer
         case giveUpTransfer(CallID)
+        /// The operator looks for groups that are lost.
+        case recover
+        case giveUpRecovery(CallID)
     }
 
     public let seed: UInt64
@@ -69,6 +72,7 @@ public struct ClusterRun: Sendable {
     var transfers = LookupTable<CallID, TransferRequest>()
     /// The last of them; the next waits for its end.
     var transferCall: CallID?
+    var histories: GroupHistories
     var keys: [WorkloadKey] = []
     var keyNamed = LookupTable<String, Int>()
     /// What all clients saw.
@@ -153,10 +157,11 @@ public struct ClusterRun: Sendable {
         work = WorkOracle(
             WorkOracle.Shape(
                 servers: plan.servers, stores: plan.stores, clients: plan.clients,
-                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, hasOperator: plan.transfers > 0,
+                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, hasOperator: plan.transfers > 0 || plan.recovers,
                 shortestPatience: plan.patience / 4,
                 windowAppends: plan.data.replication.windowAppends))
         budget = FaultBudget(groups: plan.stores.count)
+        histories = GroupHistories(groups: plan.stores.count)
         clients = (0..<plan.clients).map { WorkloadClient(number: $0) }
         for operation in schedule?.operations ?? [] where operation.client < clients.count {
             clients[operation.client].script.append(operation)
@@ -206,6 +211,7 @@ public struct ClusterRun: Sendable {
             for share in plan.mix.shares.indices { planFault(share) }
         }
         planTransfers()
+        planRecovery()
         plan(.heal, after: plan.faultTime)
         world.beginBar(.phase, lane: world.laneOfWorld, "faults")
     }
@@ -239,6 +245,8 @@ public struct ClusterRun: Sendable {
                 answered(client, call, outcome)
             } else if let place = repeatOfCall.removeValue(forKey: call) {
                 repeatAnswered(place, outcome)
+            } else if histories.calls[call] != nil {
+                recoveryAnswered(call, outcome)
             } else {
                 transferAnswered(call, outcome)
             }
@@ -262,6 +270,8 @@ public struct ClusterRun: Sendable {
         case .look: look()
         case .transfer: transfer()
         case .giveUpTransfer(let call): giveUpTransfer(call)
+        case .recover: lookForLostGroups()
+        case .giveUpRecovery(let call): giveUpRecovery(call)
         }
     }
 

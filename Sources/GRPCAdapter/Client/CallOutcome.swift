@@ -88,6 +88,7 @@ extension ClientRequest {
         switch self {
         case .key(let request, _): makeMessage(request)
         case .transfer(let request): makeMessage(request)
+        case .recover(let request): makeMessage(request)
         case .status, .routes: makeMessage(EmptyMessage())
         }
     }
@@ -101,6 +102,7 @@ extension UnaryMethod {
             case .status: .status
             case .routes: .routes
             case .transfer: .transfer
+            case .recover: .recover
             }
     }
 
@@ -119,6 +121,7 @@ extension UnaryMethod {
         switch self {
         case .routes: return .routes(try Routes(decoding: bytes))
         case .transfer: return .transferred(try Transferred(from: ProtobufReader(bytes)))
+        case .recover: return .recovered(try Recovered(from: ProtobufReader(bytes)))
         case .put, .get, .delete, .openSession, .status: return .status(try ClusterStatus(decoding: bytes))
         }
     }

@@ -19,7 +19,7 @@ struct ClientAttempt: Sendable {
         switch request {
         case .key(let request, _): request.isRead
         case .status, .routes: true
-        case .transfer: false
+        case .transfer, .recover: false
         }
     }
 

@@ -152,6 +152,12 @@ public final class KVClient: Sendable {
         return result
     }
 
+    /// Gives up a group's lost in-sync stores, or says what that would mean.
+    public func recover(_ request: RecoverRequest, timeout: Nanoseconds) async throws(ClientError) -> Recovered {
+        guard case .recovered(let result) = try await answer(.recover(request), timeout) else { throw Self.unfitting }
+        return result
+    }
+
     /// Each method's answers are decoded as that method's, so this is never seen.
     private static let unfitting = ClientError(.aborted, "the answer does not fit the request")
 

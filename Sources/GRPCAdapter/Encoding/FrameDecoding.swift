@@ -72,6 +72,9 @@ extension PeerMessage {
             case 10:
                 let transfer = try TransferMessage(from: reader.message())
                 message = .transfer(id: transfer.id, transfer.request)
+            case 11:
+                let recover = try RecoverMessage(from: reader.message())
+                message = .recover(id: recover.id, recover.request)
             default: try reader.skip()
             }
         }
@@ -108,6 +111,7 @@ extension PeerMessage {
             case 5: reply = .failed(try ClientError(from: reader.message()))
             case 6: reply = ClientReply(try KeyReply(to: .openSession, from: reader.message()))
             case 7: reply = .transferred(try Transferred(from: reader.message()))
+            case 8: reply = .recovered(try Recovered(from: reader.message()))
             default: try reader.skip()
             }
         }

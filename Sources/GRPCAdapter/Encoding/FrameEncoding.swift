@@ -35,6 +35,7 @@ extension PeerMessage: ProtobufEncodable {
         case .probe(let id): sink.message(8, Probe(id: id))
         case .probeReply(let reply): sink.message(9, reply)
         case .transfer(let id, let request): sink.message(10, TransferMessage(id: id, request: request))
+        case .recover(let id, let request): sink.message(11, RecoverMessage(id: id, request: request))
         }
     }
 }
@@ -158,6 +159,7 @@ private struct ForwardReply: ProtobufEncodable {
             }
         case .failed(let error): sink.message(5, Failed(error: error))
         case .transferred(let result): sink.message(7, result)
+        case .recovered(let result): sink.message(8, result)
         case .status, .routes:
             // Only requests about keys are forwarded, so this is the node's own mistake; the asker gets an
             // answer.

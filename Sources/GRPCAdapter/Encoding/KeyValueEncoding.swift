@@ -198,7 +198,7 @@ extension ClientReply {
     var result: KeyResult? {
         switch self {
         case .done(let result, _): result
-        case .status, .routes, .transferred, .failed: nil
+        case .status, .routes, .transferred, .recovered, .failed: nil
         }
     }
 }

@@ -10,7 +10,7 @@ extension UnaryMethod {
         case .get: .get
         case .delete: .delete
         case .openSession: .openSession
-        case .status, .routes, .transfer: nil
+        case .status, .routes, .transfer, .recover: nil
         }
     }
 
@@ -23,9 +23,10 @@ extension UnaryMethod {
         case (.status, .status(let status)): response { try Aviary_V1_StatusResponse(status).serializedBytes() }
         case (.routes, .routes(let routes)): response { try Aviary_V1_RoutesResponse(routes).serializedBytes() }
         case (.transfer, .transferred(let result)): .success(makeMessage(result))
+        case (.recover, .recovered(let result)): .success(makeMessage(result))
         case (_, .failed(let error)): .failure(error)
         case (.put, _), (.get, _), (.delete, _), (.openSession, _), (.status, _), (.routes, _),
-            (.transfer, _):
+            (.transfer, _), (.recover, _):
             .failure(Self.mismatch)
         }
     }

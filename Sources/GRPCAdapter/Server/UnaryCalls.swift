@@ -122,6 +122,11 @@ final class UnaryCalls: Sendable {
                     try TransferRequest(from: ProtobufReader(bytes))
                 }
                 return .success(.transfer(request))
+            case .recover:
+                let request = try withContents(of: message) { bytes throws(Malformed) in
+                    try RecoverRequest(from: ProtobufReader(bytes))
+                }
+                return .success(.recover(request))
             case .put, .get, .delete, .openSession:
                 guard let kind = method.kind else { throw Malformed() }
                 let request = try withContents(of: message) { bytes throws(Malformed) in try KeyRequest(kind, decoding: bytes) }

@@ -1,6 +1,6 @@
 /// The methods that a node's machine answers.
 enum UnaryMethod: Int, CaseIterable {
-    case put, get, delete, openSession, status, routes, transfer
+    case put, get, delete, openSession, status, routes, transfer, recover
 
     var path: String {
         switch self {
@@ -11,6 +11,7 @@ enum UnaryMethod: Int, CaseIterable {
         case .status: "/aviary.v1.Cluster/Status"
         case .routes: "/aviary.v1.Cluster/Routes"
         case .transfer: "/aviary.v1.Cluster/Transfer"
+        case .recover: "/aviary.v1.Cluster/Recover"
         }
     }
 
@@ -22,7 +23,7 @@ enum UnaryMethod: Int, CaseIterable {
         case .openSession: 4
         case .status: 2
         case .routes: 4
-        case .transfer: 1
+        case .transfer, .recover: 1
         }
     }
 }

@@ -28,6 +28,7 @@ extension DataNode {
             case .entriesRead(let ticket, let entries):
                 primary?.entriesRead(ticket: ticket, entries, now: now, into: &effects, store: store)
             case .closed: session.close(into: &effects)
+            case .setAside: logWasSetAside(now: now, into: &effects)
             }
         }
     }

@@ -9,6 +9,7 @@ extension DataNode {
         switch request {
         case .key(let request, _): take(request, origin: .call(call), now: now, into: &effects)
         case .transfer(let request): transferRequested(request, origin: .call(call), now: now, into: &effects)
+        case .recover: refuseRecovery(.call(call), into: &effects)
         case .status, .routes:
             let message = "this is a data node of group \(group); a server knows the cluster"
             effects.append(.reply(.failed(ClientError(.failedPrecondition, message)), to: call))

@@ -16,6 +16,7 @@ extension DataNode {
         }
         wasSeen = true
         guard let config = view.config else { return }
+        if setsAsideFormerLog(config, now: now, into: &effects) { return }
         if !store.isWhole, store.lineage == config.lineage,
             config.inSync.contains(MemberID(store: store.store, number: number))
         {
@@ -43,14 +44,7 @@ extension DataNode {
             return
         }
         guard config.term > endedTerm, phase == .running, !store.isRewriting else { return }
-        if let own = store.lineage, own != config.lineage {
-            effects.log(
-                .error, "elected, but this store holds another history",
-                [LogField("group", group), LogField("lineage", own), LogField("expected", config.lineage)]
-            )
-            return
-        }
-        guard config.term >= store.adoptedTerm else { return }
+        guard config.term >= store.adoptedTerm, takesUpLineage(config, into: &effects) else { return }
         effects.log(
             .notice, "elected primary, taking office",
             [

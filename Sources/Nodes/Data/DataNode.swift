@@ -157,6 +157,7 @@ public struct DataNode: Node {
             take(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
         case .transfer(let id, let request):
             transferRequested(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
+        case .recover(let id, _): refuseRecovery(.forwarded(id: id, by: sender), into: &effects)
         case .statusQuery(let id): effects.append(.send(.statusReply(id: id, status(at: now)), to: sender))
         case .probe(let id): effects.append(.send(.probeReply(probeReply(id)), to: sender))
         case .forwardReply, .statusReply, .suspicion, .probeReply: break  // For servers.
@@ -279,6 +280,9 @@ public struct DataNode: Node {
 
     /// The committed value of a key as far as this store knows; for tests and tools, not for clients.
     public func value(of key: [UInt8]) -> [UInt8]? { store.value(of: key) }
+
+    /// Which store this is, and the history that it belongs to; for tests and tools.
+    public var holding: (store: StoreID, lineage: Lineage?, isWhole: Bool) { (store.store, store.lineage, store.isWhole) }
 
     /// What the committed state remembers of client sessions; for tests and tools.
     public var sessions: SessionTable { store.sessions }

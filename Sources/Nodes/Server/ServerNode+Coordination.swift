@@ -43,6 +43,7 @@ extension ServerNode {
         }
         if asker == Owner.mastership {
             mastership?.step(event, groups: &groups, ring: &ring, session: session, at: now, into: &effects)
+            concludeRecoveries(into: &effects)
         }
     }
 
@@ -176,6 +177,7 @@ extension ServerNode {
         guard let mastership else { return }
         masterPort = mastership.usedPort
         self.mastership = nil
+        recoveriesLost(where: { $0.stage == .writing }, into: &effects)
         effects.log(.warning, "no longer master", [LogField("epoch", mastership.epoch), LogField("reason", reason)])
     }
 }

@@ -126,7 +126,7 @@ extension ServerNode {
                 fail(id, error, into: &effects)
             }
         case .done: answer(id, reply, into: &effects)
-        case .status, .routes, .transferred: break
+        case .status, .routes, .transferred, .recovered: break
         }
     }
 
@@ -159,6 +159,7 @@ extension ServerNode {
         links.wentDown(peer)
         statusLost(peer, at: now, into: &effects)
         transfersLost(peer, into: &effects)
+        recoveriesLost(where: { $0.stage == .passedOn(to: peer) }, into: &effects)
         for id in requests.ids(where: { $0.isSent(to: peer) }) {
             guard let entry = requests[id] else { continue }
             if entry.request.isStaleRead {
@@ -262,6 +263,7 @@ extension ServerNode {
     /// The node ends: what was sent may have happened, the rest did not.
     mutating func failAllRequests(into effects: inout Sink) {
         for peer in transfers.values.map(\.peer) { transfersLost(peer, into: &effects) }
+        recoveriesLost(where: { _ in true }, into: &effects)
         for id in requests.ids(where: { _ in true }) {
             guard let entry = requests[id] else { continue }
             effects.reached(.serverLeftRequests)

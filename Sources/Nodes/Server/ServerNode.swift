@@ -43,6 +43,7 @@ public struct ServerNode: Node {
         case requests
         case status
         case shutdown
+        case recovery
 
         var id: TimerID { TimerID(purpose: rawValue) }
     }
@@ -82,6 +83,7 @@ public struct ServerNode: Node {
     var status: StatusRound?
     /// By the identity of the message.
     var transfers = SortedMap<UInt64, PendingTransfer>()
+    var recoveries = SortedMap<UInt64, PendingRecovery>()
     /// Whether a route may have changed since parked requests were last tried.
     var routesChanged = false
     /// Where data nodes are registered, or were when they were sent something that is not answered.
@@ -124,6 +126,8 @@ public struct ServerNode: Node {
         case .requested(.routes, let call): routesRequested(call, into: &effects)
         case .requested(.transfer(let request), let call):
             transferRequested(request, call: call, at: now, into: &effects)
+        case .requested(.recover(let request), let call):
+            recoverRequested(request, from: .call(call), at: now, into: &effects)
         case .cancelled(let call): cancelled(call)
         case .disk: break
         case .timerFired(let timer): timerFired(timer, at: now, into: &effects)
@@ -137,13 +141,16 @@ public struct ServerNode: Node {
     ) {
         switch message {
         case .forwardReply(let id, let reply):
-            if transferAnswered(id, reply, into: &effects) { return }
+            if transferAnswered(id, reply, into: &effects) || recoveryAnswered(id, reply, into: &effects) { return }
             forwardAnswered(id, reply, from: sender, at: now, into: &effects)
         case .statusReply(let id, let replica):
             if links.isProbed(sender, by: id) { linkUp(sender, at: now, into: &effects) }
             statusAnswered(id, replica, at: now, into: &effects)
+            if !recoveries.isEmpty { recoveryHeard(id, replica, at: now, into: &effects) }
         case .suspicion(let suspicion): suspected(suspicion, from: sender, at: now, into: &effects)
         case .probeReply(let reply): probeAnswered(reply, from: sender, into: &effects)
+        case .recover(let id, let request):
+            recoverRequested(request, from: .server(sender, id: id), at: now, into: &effects)
         case .append, .appendReply, .forward, .transfer, .statusQuery, .probe: break  // Between data nodes, or for one.
         }
     }
@@ -153,6 +160,7 @@ public struct ServerNode: Node {
         case .requests: requestsTimerFired(at: now, into: &effects)
         case .status: finishStatus(at: now, into: &effects)
         case .shutdown: shutdownTimerFired(at: now, into: &effects)
+        case .recovery: recoveryTimerFired(at: now, into: &effects)
         case .session, .registration, .servers, .master, .catalog, .ring, .election, .mastership, .groups:
             coordinationTimerFired(timer, at: now, into: &effects)
         case nil: break
@@ -173,6 +181,7 @@ public struct ServerNode: Node {
         requests.remove(call: call)
         status?.calls.removeAll { $0 == call }
         for (id, transfer) in transfers where transfer.call == call { transfers[id] = nil }
+        for (id, recovery) in recoveries where recovery.asker == .call(call) { recoveries[id] = nil }
     }
 
     /// Whether this server takes itself for the master. For those who watch.

@@ -101,6 +101,9 @@ public struct DiskModel: Sendable {
     /// The same, of a disk in its place: to ask for a property through an array copies the whole of it.
     @usableFromInline mutating func canLoseSomething() -> Bool { hasSomethingToLose }
 
+    /// The files that there are, as their process sees them.
+    public var fileNames: [FileName] { directory.entries.keys.map { $0 } }
+
     public var isDirty: Bool { inodes.values.contains { $0.isDirty } }
 
     // MARK: Requests

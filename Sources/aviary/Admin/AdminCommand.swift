@@ -8,7 +8,7 @@ struct AdminCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "admin",
         abstract: "What operators do to a running cluster.",
-        subcommands: [TransferCommand.self])
+        subcommands: [TransferCommand.self, RecoverCommand.self])
 }
 
 /// `aviary admin transfer`
