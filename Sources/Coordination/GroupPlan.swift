@@ -20,12 +20,9 @@ public enum GroupPlan: Hashable, Sendable {
 
     /// `gone`: what was found out about a primary that is still registered.
     public init(_ view: GroupView, gone: Suspicions.Finding? = nil) {
-        if let config = view.config {
-            if gone == nil, let primary = config.primary, view.isRegistered(primary.number) {
-                // Nearly always.
-                self = .settled
-                return
-            }
+        if gone == nil, view.isPrimaryRegistered {
+            self = .settled
+        } else if let config = view.config {
             self.init(config: config, members: view.members, gone: gone, isRegistered: view.isRegistered)
         } else if view.configExists {
             self = .stuck("its configuration is unreadable")

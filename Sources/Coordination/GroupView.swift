@@ -65,6 +65,9 @@ public struct GroupView: Hashable, Sendable {
     /// Where the primary of the configuration can be reached; nil where there is none, or it is not registered.
     public private(set) var primaryAddress: Address?
 
+    /// Whether the primary of the configuration is registered, readable or not: nearly always.
+    private(set) var isPrimaryRegistered = false
+
     /// Starts reading; harmless if it has started.
     public mutating func begin(session: Session, at now: Instant, into sink: inout Sink) {
         guard !isLoaded else { return }
@@ -86,6 +89,7 @@ public struct GroupView: Hashable, Sendable {
         if configChanged { readConfig(into: &sink) }
         if membersChanged || configChanged {
             primaryAddress = config?.primary.flatMap { registry.members[$0.number]?.address }
+            isPrimaryRegistered = config?.primary.map { registry.isRegistered($0.number) } ?? false
         }
         if !isLoaded, registry.isLoaded, configNode.value != .unknown { isLoaded = true }
         return membersChanged || configChanged

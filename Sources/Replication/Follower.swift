@@ -73,7 +73,7 @@ public struct Follower: Sendable {
             return .dropped
         }
         // Before anything about terms: those of different histories cannot be compared.
-        if let other = otherHistory(append, store) {
+        if let other = otherHistory(append, own: store.lineage, last: store.last) {
             reply(
                 to: address, term: store.adoptedTerm, verified: 0, echo: Echo(append), outcome: .otherLineage(other),
                 into: &effects
@@ -105,9 +105,9 @@ public struct Follower: Sendable {
 
     /// The store's own history where it is not the sender's; imported data is nobody's history but its own, and is never
     /// overwritten.
-    private func otherHistory(_ append: Append, _ store: LogStore) -> Lineage? {
-        if let own = store.lineage { return own == append.lineage ? nil : own }
-        return store.last.seq > 0 ? Lineage("") : nil
+    private func otherHistory(_ append: Append, own: Lineage?, last: Position) -> Lineage? {
+        if let own { return own == append.lineage ? nil : own }
+        return last.seq > 0 ? Lineage("") : nil
     }
 
     /// A higher term begins: durably, before anything else of it.

@@ -138,9 +138,8 @@ extension ClusterRun {
 
     /// The first attempt goes where the schedule says, the others to one server after the other.
     private func process(of operation: ClusterSchedule.Operation, attempt: Int) -> Int {
-        let servers = (0..<plan.servers).filter { isPresent($0) }
-        guard attempt > 0, !servers.isEmpty else { return operation.process < roles.count ? operation.process : 0 }
-        return servers[(operation.process + attempt) % servers.count]
+        guard attempt > 0, !presentServers.isEmpty else { return operation.process < roles.count ? operation.process : 0 }
+        return presentServers[(operation.process + attempt) % presentServers.count]
     }
 
     mutating func attemptAgain(_ client: Int, after call: CallID) {

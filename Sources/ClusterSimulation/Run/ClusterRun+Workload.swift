@@ -170,9 +170,8 @@ extension ClusterRun {
         if isHurried, random.chance(1, in: 64) { kind = .wrong }
         let reading = kind == .get ? drawReading() : .linearizable
         let once = drawOnce(kind, &random)
-        let stores = (plan.servers..<roles.count).filter { isPresent($0) }
-        let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !stores.isEmpty
-        let process = isDirect ? stores[random.below(stores.count)] : anyServer(&random)
+        let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !presentStores.isEmpty
+        let process = isDirect ? presentStores[random.below(presentStores.count)] : anyServer(&random)
         return ClusterSchedule.Operation(
             at: world.now - .zero, client: client, kind: kind, key: key,
             padding: kind == .put ? random.below(plan.padding + 1) : kind == .wrong ? random.below(4) : 0, process: process,
@@ -220,8 +219,7 @@ extension ClusterRun {
     private func sharedKey(_ number: Int) -> String { histories.ended == 0 ? "s\(number)" : "s\(number)h\(histories.ended)" }
 
     private func anyServer(_ random: inout SeededRandom) -> Int {
-        let servers = (0..<plan.servers).filter { isPresent($0) }
-        return servers.isEmpty ? 0 : servers[random.below(servers.count)]
+        presentServers.isEmpty ? 0 : presentServers[random.below(presentServers.count)]
     }
 
     /// A key's index, a new one if need be. Shared keys begin with an `s`.

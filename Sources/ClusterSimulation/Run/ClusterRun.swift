@@ -55,6 +55,9 @@ public struct ClusterRun: Sendable {
     public let plan: ClusterPlan
     public internal(set) var world: ClusterWorld
     let roles: [Role]
+    /// Those that were ever installed: clients draw from them.
+    let presentServers: [Int]
+    let presentStores: [Int]
     var phase = Phase.faults
     var deadline = Instant.zero
     public internal(set) var violation: Violation?
@@ -139,6 +142,8 @@ public struct ClusterRun: Sendable {
         var roles: [Role] = Array(repeating: .server, count: plan.servers)
         for (group, stores) in plan.stores.enumerated() { roles += Array(repeating: .data(group: group), count: stores) }
         self.roles = roles
+        presentServers = (0..<plan.servers).filter { !plan.absent.contains($0) }
+        presentStores = (plan.servers..<roles.count).filter { !plan.absent.contains($0) }
         let addresses = roles.enumerated().map { index, role in
             let host =
                 switch role {

@@ -109,7 +109,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     /// How many transactions ZooKeeper has committed: cheaper to ask than the model.
     @inlinable public var committedTransactions: Int { _zooKeeper.leader.historyEnd }
     /// One of them, counted from 0, likewise; nil where it is forgotten.
-    public func committedTransaction(_ index: Int) -> Transaction? { _zooKeeper.transaction(index) }
+    public mutating func committedTransaction(_ index: Int) -> Transaction? { _zooKeeper.transaction(index) }
     public internal(set) var zooKeeper: ZooKeeperModel {
         @inlinable _read { yield _zooKeeper }
         _modify { yield &_zooKeeper }

@@ -167,6 +167,7 @@ struct DataTree: Sendable {
     private static func isValidASCII(_ path: UnsafeBufferPointer<UInt8>, sequential: Bool) -> Bool? {
         let isRoot = path.count == 1
         if isRoot && !sequential { return true }
+        if isPlain(path) { return true }
         var nameCount = 0
         var dots = 0
         var isGood = true
@@ -184,6 +185,19 @@ struct DataTree: Sendable {
         }
         if !sequential, nameCount == 0 || (nameCount == dots && dots <= 2) { isGood = false }
         return isGood
+    }
+
+    /// Whether a path consists of names without dots and of the usual letters, as nearly all do. Such a path is valid.
+    private static func isPlain(_ path: UnsafeBufferPointer<UInt8>) -> Bool {
+        var last = UInt8(ascii: "/")
+        for index in 1..<path.count {
+            let byte = path[index]
+            // From the slash on, which no other may follow, and the hyphen.
+            guard byte >= UInt8(ascii: "/") && byte < 0x7F || byte == UInt8(ascii: "-") else { return false }
+            if byte == UInt8(ascii: "/"), last == UInt8(ascii: "/") { return false }
+            last = byte
+        }
+        return last != UInt8(ascii: "/")
     }
 
     private static func isForbidden(_ character: Unicode.Scalar) -> Bool {

@@ -69,7 +69,7 @@ extension ZooKeeperModel {
             if case .sync = operation { request.pace = .sync }
         case .refused: break
         }
-        handles[handle].requests.append(request)
+        handles[handle].requests.append(consume request)
         planExecution(handle, at: now)
     }
 
