@@ -68,7 +68,7 @@ extension ClusterWorld {
 
 extension ClusterNode {
     fileprivate mutating func holdsOffice() -> Bool {
-        askServer { $0.holdsMastership() } ?? askData { $0.holdsPrimacy() } ?? false
+        askServer { $0.isMaster } ?? askData { $0.holdsPrimacy() } ?? false
     }
 
     fileprivate mutating func askServer<Answer>(_ ask: (inout ServerNode) -> Answer) -> Answer? {

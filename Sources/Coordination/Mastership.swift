@@ -102,11 +102,12 @@ public struct Mastership: Hashable, Sendable {
         suspicions.expire(at: now, into: &sink)
         for index in groups.keys.indices where groups.values[index].isCurrent(session) {
             let name = groups.keys[index]
-            report(name, groups.values[index], into: &sink)
+            let view = groups.values[index]
+            report(name, view, into: &sink)
             guard !transactions.contains(name), pauses[name].map({ $0.until <= now }) ?? true else { continue }
-            let plan = GroupPlan(groups.values[index], gone: suspicions.finding(name))
-            if plan == .settled { continue }
-            carryOut(plan, for: groups.values[index], ring: ring, session: session, into: &sink)
+            let finding = suspicions.finding(name)
+            if view.isPrimaryRegistered, finding == nil { continue }
+            carryOut(GroupPlan(view, gone: finding), for: view, ring: ring, session: session, into: &sink)
         }
         setTimer(at: now, into: &sink)
         forget(allBut: groups)
@@ -408,7 +409,7 @@ extension Mastership {
 
     /// Logs what changed: a group that is stuck or is so no longer, and in-sync stores that went.
     private mutating func report(_ name: String, _ view: GroupView, into sink: inout Sink) {
-        let problem = GroupPlan(view).problem
+        let problem = view.isPrimaryRegistered ? nil : GroupPlan(view).problem
         if problem != problems[name] {
             sink.reached(problem == nil ? .groupWentOn : .groupWasStuck)
             if let problem {

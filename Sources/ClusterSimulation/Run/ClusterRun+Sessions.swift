@@ -76,7 +76,7 @@ extension KeyRequest {
 
 extension ClusterRun {
     /// Whether a mutation is one of a session, and what else is peculiar to it.
-    func drawOnce(
+    mutating func drawOnce(
         _ kind: ClusterSchedule.Operation.Kind, _ random: inout SeededRandom
     ) -> (isOnce: Bool, again: Nanoseconds?, isKept: Bool, isFresh: Bool) {
         guard plan.sessionPercent > 0, kind == .put || kind == .delete, random.chance(plan.sessionPercent, in: 100) else {
@@ -137,7 +137,7 @@ extension ClusterRun {
     }
 
     /// The first attempt goes where the schedule says, the others to one server after the other.
-    private func process(of operation: ClusterSchedule.Operation, attempt: Int) -> Int {
+    private mutating func process(of operation: ClusterSchedule.Operation, attempt: Int) -> Int {
         guard attempt > 0, !presentServers.isEmpty else { return operation.process < roles.count ? operation.process : 0 }
         return presentServers[(operation.process + attempt) % presentServers.count]
     }

@@ -133,10 +133,13 @@ extension ClusterRun {
             begin(drawn)
         case .audit:
             guard let key = clients[client].audit.last else { return }
+            var random = aftermath
+            let process = anyServer(&random)
+            aftermath = random
             begin(
                 ClusterSchedule.Operation(
                     at: .zero, client: client, kind: .get, key: keys[key].name,
-                    process: anyServer(&aftermath), patience: .seconds(8), tellsPatience: false,
+                    process: process, patience: .seconds(8), tellsPatience: false,
                     reading: plan.wildClocks ? .confirmed : .linearizable))
         case .draining, .over: break
         }
@@ -151,6 +154,8 @@ extension ClusterRun {
         }
         begin(next)
     }
+
+    // What draws and looks is `mutating` although not all of it changes something: so a run is asked in its place, and not copied.
 
     private mutating func drawOperation(_ client: Int, _ random: inout SeededRandom) -> ClusterSchedule.Operation {
         // After the faults nobody is in a hurry: what fails then fails for other reasons.
@@ -191,7 +196,7 @@ extension ClusterRun {
     }
 
     /// How an operation reads. A demand is that of the moment, in a schedule, too: positions differ from run to run.
-    private func mode(of operation: ClusterSchedule.Operation, key: Int) -> ReadMode {
+    private mutating func mode(of operation: ClusterSchedule.Operation, key: Int) -> ReadMode {
         switch operation.reading {
         case .linearizable: return plan.wildClocks ? .confirmed : .linearizable
         case .confirmed: return .confirmed
@@ -216,9 +221,11 @@ extension ClusterRun {
     }
 
     /// Others once a history was given up: those that were written in it are not written again.
-    private func sharedKey(_ number: Int) -> String { histories.ended == 0 ? "s\(number)" : "s\(number)h\(histories.ended)" }
+    private mutating func sharedKey(_ number: Int) -> String {
+        histories.ended == 0 ? "s\(number)" : "s\(number)h\(histories.ended)"
+    }
 
-    private func anyServer(_ random: inout SeededRandom) -> Int {
+    private mutating func anyServer(_ random: inout SeededRandom) -> Int {
         presentServers.isEmpty ? 0 : presentServers[random.below(presentServers.count)]
     }
 

@@ -93,6 +93,14 @@ struct RequestTable: Sendable {
             }
         }
 
+        /// Whether it is parked and to be tried again.
+        func isToBeTried(at now: Instant) -> Bool {
+            switch state {
+            case .parked(let retryAt): retryAt <= now && now < min(deadline, giveUp ?? deadline)
+            case .sent: false
+            }
+        }
+
         /// When something is to be done about this entry, if nothing happens before.
         var due: Instant {
             switch state {
@@ -146,6 +154,12 @@ struct RequestTable: Sendable {
         bytes += entry.request.payloadBytes
         note(due: entry.due)
         return id
+    }
+
+    /// Looks at an entry in its place, which holds much to be copied; changes nothing.
+    mutating func look<Answer>(_ id: UInt64, _ look: (inout Entry) -> Answer) -> Answer? {
+        guard let slot = slotOf[id], slots[slot] != nil else { return nil }
+        return look(&slots[slot]!.entry)
     }
 
     mutating func update(_ id: UInt64, _ body: (inout Entry) -> Void) {

@@ -83,7 +83,7 @@ extension ServerNode {
         case .expired:
             // What was known goes on serving as routes; what this server was, it is no more.
             number = nil
-            if mastership != nil { effects.reached(.masterLostSession) }
+            if isMaster { effects.reached(.masterLostSession) }
             endMastership("its ZooKeeper session expired", into: &effects)
         case .closed: sessionClosed(into: &effects)
         }
@@ -142,7 +142,7 @@ extension ServerNode {
 
     /// Stands for election where there is no master, and resigns where there is another.
     private mutating func checkMaster(at now: Instant, into effects: inout Sink) {
-        if mastership?.wasDeposed() == true {
+        if isMaster, mastership?.wasDeposed() == true {
             endMastership("another server was elected", into: &effects)
             master.refresh(session: session, at: now, into: &effects)
         }
@@ -150,11 +150,11 @@ extension ServerNode {
         let isOurs = master.isOurs(session)
         let isVacant = !isOurs && master.isVacant(session)
         if !isVacant, !isOurs {
-            if mastership != nil { endMastership("another server is master", into: &effects) }
+            if isMaster { endMastership("another server is master", into: &effects) }
             if master.record?.address == address { effects.reached(.waitedForOwnDyingSession) }
         }
         guard isVacant || isOurs, phase == .running, let number, !election.isRunning else { return }
-        if isVacant || mastership == nil && master.record != nil {
+        if isVacant || !isMaster && master.record != nil {
             election.begin(address: address, number: number, session: session, at: now, into: &effects)
         }
     }
@@ -163,6 +163,7 @@ extension ServerNode {
         switch outcome {
         case .elected(let epoch):
             if let mastership { masterPort = mastership.usedPort }
+            isMaster = true
             mastership = Mastership(
                 epoch: epoch, port: masterPort, session: session, timer: Timer.mastership.id,
                 virtualNodes: options.virtualNodes, probePatience: options.probePatience, random: random.fork()
@@ -177,6 +178,7 @@ extension ServerNode {
         guard let mastership else { return }
         masterPort = mastership.usedPort
         self.mastership = nil
+        isMaster = false
         recoveriesLost(where: { $0.stage == .writing }, into: &effects)
         effects.log(.warning, "no longer master", [LogField("epoch", mastership.epoch), LogField("reason", reason)])
     }
@@ -187,7 +189,7 @@ extension ServerNode {
 extension ServerNode {
     /// Whoever is not master drops it: the standby says it again, and hears who is.
     mutating func suspected(_ suspicion: Suspicion, from sender: Address, at now: Instant, into effects: inout Sink) {
-        guard mastership != nil else { return }
+        guard isMaster else { return }
         coordinationStirred = true
         let links = links
         mastership?.suspected(
@@ -195,13 +197,13 @@ extension ServerNode {
     }
 
     mutating func probeAnswered(_ reply: ProbeReply, from sender: Address, into effects: inout Sink) {
-        guard mastership != nil else { return }
+        guard isMaster else { return }
         coordinationStirred = true
         mastership?.answered(reply, from: sender, into: &effects)
     }
 
     mutating func suspectLost(_ peer: Address, into effects: inout Sink) {
-        guard mastership != nil else { return }
+        guard isMaster else { return }
         coordinationStirred = true
         mastership?.linkDown(peer, into: &effects)
     }

@@ -51,14 +51,18 @@ extension ServerNode {
 
     /// Sends a parked request on its way, if there is one.
     mutating func send(_ id: UInt64, at now: Instant, into effects: inout Sink) {
-        guard let entry = requests[id] else { return }
-        if entry.request.isStaleRead { return askReplica(id, entry, at: now, into: &effects) }
-        switch route(of: entry.request.key) {
+        guard let (key, isStaleRead) = requests.look(id, { ($0.request.key, $0.request.isStaleRead) }) else { return }
+        if isStaleRead {
+            if let entry = requests[id] { askReplica(id, entry, at: now, into: &effects) }
+            return
+        }
+        switch route(of: key) {
         case .to(let address):
             guard links.isUp(address) else {
                 links.probe(address, id: requests.freshID(), every: options.routeRetry, at: now, into: &effects)
                 return park(id, .noLink(to: address), at: now, into: &effects)
             }
+            guard let entry = requests[id] else { return }
             if entry.giveUp != nil { effects.reached(.parkedRequestSent) }
             if entry.mayHaveHappened { effects.reached(.mutationSentAgain) }
             requests.update(id) { entry in
@@ -224,6 +228,7 @@ extension ServerNode {
     }
 
     private mutating func isDue(_ id: UInt64, at now: Instant, into effects: inout Sink) {
+        if requests.look(id, { $0.isToBeTried(at: now) }) == true { return send(id, at: now, into: &effects) }
         guard let entry = requests[id] else { return }
         switch entry.state {
         case .parked(let retryAt):

@@ -185,9 +185,8 @@ public struct ServerNode: Node {
     }
 
     /// Whether this server takes itself for the master. For those who watch.
-    public var isMaster: Bool { mastership != nil }
-    /// The same, of a node in its place: to ask for a property of an optional copies the whole of it.
-    public mutating func holdsMastership() -> Bool { mastership != nil }
+    /// (Kept beside `mastership`: to ask an optional whether it is there may copy the whole of it.)
+    public internal(set) var isMaster = false
 
     /// The number under which this life is registered, as far as it knows.
     public var registeredNumber: UInt64? { number }
