@@ -157,7 +157,8 @@ let package = Package(
             name: "ClusterSimulationTests", dependencies: ["ClusterSimulation", "Simulation", "Machine", "Wire"],
             swiftSettings: swift6),
         .testTarget(
-            name: "SimTests", dependencies: ["ClusterSimulation", "Simulation", "Machine"], path: "SimTests",
+            name: "SimTests", dependencies: ["ClusterSimulation", "Simulation", "Coordination", "Wire", "Machine"],
+            path: "SimTests",
             exclude: ["Planted", "Regressions"], swiftSettings: swift6),
         .testTarget(
             name: "SimulationCommandsTests",

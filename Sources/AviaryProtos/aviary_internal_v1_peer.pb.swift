@@ -144,6 +144,22 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     set {kind = .recover(newValue)}
   }
 
+  public var ping: Aviary_Internal_V1_Ping {
+    get {
+      if case .ping(let v)? = kind {return v}
+      return Aviary_Internal_V1_Ping()
+    }
+    set {kind = .ping(newValue)}
+  }
+
+  public var pong: Aviary_Internal_V1_Pong {
+    get {
+      if case .pong(let v)? = kind {return v}
+      return Aviary_Internal_V1_Pong()
+    }
+    set {kind = .pong(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -158,6 +174,8 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     case probeReply(Aviary_Internal_V1_ProbeReply)
     case transfer(Aviary_Internal_V1_Transfer)
     case recover(Aviary_Internal_V1_Recover)
+    case ping(Aviary_Internal_V1_Ping)
+    case pong(Aviary_Internal_V1_Pong)
 
   }
 
@@ -818,6 +836,31 @@ public nonisolated struct Aviary_Internal_V1_Probe: Sendable {
   public init() {}
 }
 
+/// A primary that does not hear a standby, to a server: does anybody hear it?
+public nonisolated struct Aviary_Internal_V1_Ping: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var id: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Aviary_Internal_V1_Pong: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var id: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 public nonisolated struct Aviary_Internal_V1_ProbeReply: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -914,7 +957,7 @@ nonisolated extension Aviary_Internal_V1_Frame: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Message"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0\u{1}suspicion\0\u{1}probe\0\u{3}probe_reply\0\u{1}transfer\0\u{1}recover\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0\u{1}suspicion\0\u{1}probe\0\u{3}probe_reply\0\u{1}transfer\0\u{1}recover\0\u{1}ping\0\u{1}pong\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1065,6 +1108,32 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
           self.kind = .recover(v)
         }
       }()
+      case 12: try {
+        var v: Aviary_Internal_V1_Ping?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .ping(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .ping(v)
+        }
+      }()
+      case 13: try {
+        var v: Aviary_Internal_V1_Pong?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .pong(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .pong(v)
+        }
+      }()
       default: break
       }
     }
@@ -1119,6 +1188,14 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
     case .recover?: try {
       guard case .recover(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .ping?: try {
+      guard case .ping(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .pong?: try {
+      guard case .pong(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
     }()
     case nil: break
     }
@@ -2364,6 +2441,66 @@ nonisolated extension Aviary_Internal_V1_Probe: SwiftProtobuf.Message, SwiftProt
   }
 
   public static func ==(lhs: Aviary_Internal_V1_Probe, rhs: Aviary_Internal_V1_Probe) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_Ping: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Ping"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_Ping, rhs: Aviary_Internal_V1_Ping) -> Bool {
+    if lhs.id != rhs.id {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_Pong: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Pong"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}id\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.id) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.id != 0 {
+      try visitor.visitSingularUInt64Field(value: self.id, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_Pong, rhs: Aviary_Internal_V1_Pong) -> Bool {
     if lhs.id != rhs.id {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true

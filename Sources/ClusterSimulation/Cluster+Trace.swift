@@ -19,6 +19,8 @@ extension PeerMessage: Traceable {
         case .suspicion(let suspicion):
             "does not hear primary \(suspicion.primary.number) of term \(suspicion.term) (from \(suspicion.by.number))"
         case .probe: "who is there?"
+        case .ping: "does anybody hear me?"
+        case .pong: "you are heard"
         case .probeReply(let reply):
             "number \(reply.member.number) is, " + (reply.term == 0 ? "no primary" : "primary of term \(reply.term)")
         }
@@ -77,7 +79,7 @@ extension PeerMessage: Traceable {
             hash.fold(suspicion.primary.number)
             hash.fold(suspicion.by.number)
             hash.fold(suspicion.silence.count)
-        case .probe(let id): hash.fold(id)
+        case .probe(let id), .ping(let id), .pong(let id): hash.fold(id)
         case .probeReply(let reply):
             hash.fold(reply.id)
             hash.fold(reply.member.number)

@@ -90,6 +90,10 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case memberShrunkForItsEnd
     /// A registered member that did not answer was shrunk away.
     case memberShrunkForSilence
+    /// A primary that did not hear a standby asked the master whether anybody hears it.
+    case witnessAsked
+    /// It was heard.
+    case witnessHeard
     /// Nobody was blamed for silence during the primary's own pause.
     case peersForgivenAfterPause
     /// A learner was level, and was written into the in-sync set.

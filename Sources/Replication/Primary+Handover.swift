@@ -106,7 +106,7 @@ extension Primary {
     mutating func handoverRefused(now: Instant, into effects: inout Sink) {
         guard handover?.isSilent == true else { return }
         leaseFloor = now
-        listeningSince = now
+        hearing.begin(at: now)
         for index in peers.keys.indices { peers.update(at: index) { $0.promisedFrom = nil } }
         abandonHandover("ZooKeeper refused it", into: &effects)
     }

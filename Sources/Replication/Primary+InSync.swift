@@ -12,7 +12,7 @@ extension Primary {
         for index in peers.keys.indices where peers.values[index].isJoining {
             // A joiner that has gone silent must not hold up commits; but one whose growth may be in force does count.
             let peer = peers.values[index]
-            guard !writer.mayBeInForce.contains(peer.member), isSilent(peer, now: now) else { continue }
+            guard !writer.mayBeInForce.contains(peer.member), !canJoin(peer, now: now) else { continue }
             effects.reached(.joinerFellSilent)
             peers.update(at: index) { $0.isJoining = false }
         }
@@ -20,7 +20,7 @@ extension Primary {
         if writer.config.inSync.contains(where: { isLost($0, now: now) }) {
             let lost = writer.config.inSync.filter { isLost($0, now: now) }
             if waitsToBeDeposed(instead: lost, now: now, into: &effects) { return }
-            return shrink(away: lost, into: &effects)
+            return shrink(away: lost, now: now, into: &effects)
         }
         shortSince = nil
         guard office == .serving, handover == nil else { return }
@@ -60,13 +60,48 @@ extension Primary {
         guard member != me else { return false }
         guard registered.contains(member.number) else { return true }
         guard let index = peers.index(of: member.number), peers.values[index].member == member else {
-            return now - listeningSince > options.replicationTimeout
+            return hearing.isOverdue(since: began, now: now)
         }
         return peers.values[index].isAlien || isSilent(peers.values[index], now: now)
     }
 
     private func isSilent(_ peer: PeerProgress, now: Instant) -> Bool {
-        now - max(min(peer.heardAt, peer.movedAt), listeningSince) > options.replicationTimeout
+        hearing.isOverdue(since: min(peer.heardAt, peer.movedAt), now: now) || hearing.isSilent(since: peer.heardAt, now: now)
+    }
+
+    /// A store outside the set costs nothing while nobody waits for it: no witness is asked for.
+    private func canJoin(_ peer: PeerProgress, now: Instant) -> Bool {
+        !hearing.isQuiet(since: peer.heardAt, now: now)
+            && !hearing.isOverdue(since: min(peer.heardAt, peer.movedAt), now: now)
+    }
+
+    /// The other members of the in-sync set, as far as they are known, and joiners: those that commits wait for.
+    private func awaited(_ isAwaited: (PeerProgress) -> Bool) -> Bool {
+        peers.values.contains { peer in
+            !peer.isAlien && (peer.isJoining || writer.config.inSync.contains(peer.member)) && isAwaited(peer)
+        }
+    }
+
+    /// When the first of the stores that commits wait for will have been silent for too long, if nothing is heard of it; nil where
+    /// there is none, or not yet anything to hear.
+    public func nextSilence(now: Instant) -> Instant? {
+        if case .adopting = office { return nil }
+        if handover?.isSilent == true { return nil }
+        var first: Instant?
+        _ = awaited { peer in
+            let end = hearing.silence(since: peer.heardAt)
+            first = min(first ?? end, end)
+            return false
+        }
+        return first
+    }
+
+    /// Another node says that it hears this one.
+    public mutating func witnessed(at now: Instant) { hearing.answered(at: now) }
+
+    /// Whether a store that commits wait for was not heard of late, and nobody else either: it may be this node that is cut off.
+    public func needsWitness(now: Instant) -> Bool {
+        awaited { hearing.needsWitness(since: $0.heardAt, now: now) }
     }
 
     /// Whether another in-sync member has been heard of late: one that can succeed.
@@ -79,7 +114,17 @@ extension Primary {
         }
     }
 
-    private mutating func shrink(away lost: [MemberID], into effects: inout Sink) {
+    private func reasonOfLoss(_ member: MemberID, now: Instant) -> String {
+        guard registered.contains(member.number) else { return "registration gone" }
+        guard let peer = peers[member.number], peer.member == member else { return "never seen" }
+        if peer.isAlien { return "holds another history" }
+        if hearing.isSilent(since: peer.heardAt, now: now) || peer.heardAt <= peer.movedAt {
+            return "not heard for \((now - peer.heardAt).milliseconds) ms"
+        }
+        return "acked nothing new for \((now - peer.movedAt).milliseconds) ms"
+    }
+
+    private mutating func shrink(away lost: [MemberID], now: Instant, into effects: inout Sink) {
         var next = writer.config
         next.inSync.removeAll { lost.contains($0) }
         for member in lost {
@@ -89,8 +134,7 @@ extension Primary {
             .warning, "shrinking the in-sync set",
             [
                 LogField("group", group), LogField("term", term), LogField("away", "\(lost.map(\.number))"),
-                LogField(
-                    "reason", lost.allSatisfy { !registered.contains($0.number) } ? "registration gone" : "no ack in time"),
+                LogField("reason", lost.map { reasonOfLoss($0, now: now) }.joined(separator: ", ")),
             ]
         )
         writer.write(next, mustBeRegistered: nil, into: &effects)
@@ -105,7 +149,7 @@ extension Primary {
             else { continue }
             let peer = peers.values[index]
             let others = writer.config.inSync.filter { $0.store != peer.member.store }
-            guard !isSilent(peer, now: now), others.count < GroupConfig.mostInSync else { continue }
+            guard canJoin(peer, now: now), others.count < GroupConfig.mostInSync else { continue }
             // Level is also who has been sent all that there was when messages last left: under load the last entries are
             // always under way.
             let isLevel = peer.acked + options.joinDistance >= end || (peer.next > sentEnd && peer.reading == nil)

@@ -53,10 +53,8 @@ public struct Primary: Sendable {
     var writer: ConfigWriter
     /// When this primary began: members that were never heard are given the replication timeout from here.
     let began: Instant
-    /// The end of the last batch. After a long pause of this node nobody else is to blame for not having answered.
-    var lastBatch: Instant
-    /// From when on others have had a chance to answer.
-    var listeningSince: Instant
+    /// Who was to be heard when.
+    var hearing: Hearing
     /// The first entry of this term; 0 while there is none.
     var firstOfTerm: UInt64 = 0
     /// Since when it would have to shrink the in-sync set below minsync, and waits to be deposed instead.
@@ -94,8 +92,7 @@ public struct Primary: Sendable {
         began = now
         leaseFloor = now
         released = config.released
-        lastBatch = now
-        listeningSince = now
+        hearing = Hearing(options: options, now: now)
         if store.lineage == nil { store.set(lineage: config.lineage) }
         if store.adoptedTerm < config.term { store.adopt(term: config.term) }
         office = .adopting(mark: store.demandSync())
@@ -127,6 +124,7 @@ public struct Primary: Sendable {
         _ reply: AppendReply, store: LogStore, now: Instant, into effects: inout Sink
     ) -> Verdict? {
         guard reply.group == group, peers[reply.from.number]?.member == reply.from else { return nil }
+        hearing.answered(at: now)
         switch reply.outcome {
         case .accepted:
             guard reply.term == term, reply.verified <= store.last.seq, reply.echo <= now.nanoseconds, reply.round <= round
@@ -224,11 +222,7 @@ public struct Primary: Sendable {
     public mutating func batchEnded(
         store: inout LogStore, promise: Promise, isIdle: Bool, now: Instant, into effects: inout Sink
     ) -> [LogStore.Applied] {
-        if now - lastBatch > options.replicationTimeout / 2 {
-            effects.reached(.peersForgivenAfterPause)
-            listeningSince = now
-        }
-        lastBatch = now
+        if hearing.batchEnded(at: now) { effects.reached(.peersForgivenAfterPause) }
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
         let applied = advanceCommit(store: &store, into: &effects)
         enterOffice(store: &store, promise: promise, now: now, into: &effects)
@@ -246,6 +240,8 @@ public struct Primary: Sendable {
             store.append(Entry(position: Position(term: term, seq: first), operation: .beginTerm))
             firstOfTerm = first
             office = .levelling(first: first)
+            // Until now nobody was asked anything.
+            hearing.begin(at: now)
         }
         if case .levelling(let first) = office, store.commit >= first { office = .waitingForPromises }
         if office == .waitingForPromises, !promise.hasRunOut(at: now, released: released) { effects.reached(.promiseWaitedOut) }

@@ -8,8 +8,10 @@ public struct ReplicationOptions: Hashable, Sendable {
     public var lease: Nanoseconds
     /// How much clocks of two nodes may drift apart, in percent; taken off the lease at the primary.
     public var driftPercent: Int64
-    /// An in-sync store that has not acked for this long is shrunk away.
+    /// An in-sync store that has not acked for this long is shrunk away, whatever else it says.
     public var replicationTimeout: Nanoseconds
+    /// An in-sync store of which nothing was heard for this long is shrunk away, if another node answers meanwhile.
+    public var silenceTimeout: Nanoseconds
     /// Bytes of entries that may be under way to one store.
     public var windowBytes: Int
     /// Appends with entries that may be under way to one store; well below what a link queues.
@@ -24,14 +26,15 @@ public struct ReplicationOptions: Hashable, Sendable {
 
     public init(
         heartbeat: Nanoseconds = .milliseconds(100), lease: Nanoseconds = .milliseconds(400), driftPercent: Int64 = 5,
-        replicationTimeout: Nanoseconds = .milliseconds(1500), windowBytes: Int = 8 << 20, windowAppends: Int = 128,
-        appendBytes: Int = 1 << 20,
-        joinDistance: UInt64 = 256, minSync: Int = 1
+        replicationTimeout: Nanoseconds = .milliseconds(1500), silenceTimeout: Nanoseconds = .milliseconds(350),
+        windowBytes: Int = 8 << 20, windowAppends: Int = 128, appendBytes: Int = 1 << 20, joinDistance: UInt64 = 256,
+        minSync: Int = 1
     ) {
         self.heartbeat = heartbeat
         self.lease = lease
         self.driftPercent = driftPercent
         self.replicationTimeout = replicationTimeout
+        self.silenceTimeout = silenceTimeout
         self.windowBytes = windowBytes
         self.windowAppends = windowAppends
         self.appendBytes = appendBytes

@@ -22,7 +22,8 @@ extension PeerMessage {
     var weight: Int {
         switch self {
         case .append(let append): append.entries.reduce(Self.frame) { $0 + 32 + $1.operation.payloadBytes }
-        case .appendReply, .transfer, .recover, .statusQuery, .statusReply, .suspicion, .probe, .probeReply: Self.frame
+        case .appendReply, .transfer, .recover, .statusQuery, .statusReply, .suspicion, .probe, .probeReply, .ping, .pong:
+            Self.frame
         case .forward(_, let request): Self.frame + request.weight
         case .forwardReply(_, .done(.value(let value?), _)): Self.frame + value.count
         case .forwardReply: Self.frame

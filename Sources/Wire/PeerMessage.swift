@@ -21,6 +21,9 @@ public indirect enum PeerMessage: Hashable, Sendable {
     /// Master to a data node: who is there?
     case probe(id: UInt64)
     case probeReply(ProbeReply)
+    /// A primary that does not hear a standby, to the master: does anybody hear *this* node? Any server answers.
+    case ping(id: UInt64)
+    case pong(id: UInt64)
 }
 
 /// Log entries on their way from a primary to another store.

@@ -111,6 +111,8 @@ enum Samples {
                     group: "zdata1", term: 5, primary: MemberID(store: StoreID("3f0c"), number: 7),
                     by: MemberID(store: StoreID("77"), number: 8), silence: .milliseconds(412))),
             .probe(id: .max),
+            .ping(id: .max),
+            .pong(id: 7),
             .probeReply(
                 ProbeReply(
                     id: .max, group: "zdata1", member: MemberID(store: StoreID("3f0c"), number: 7), term: 5, coordinated: true,

@@ -65,7 +65,8 @@ extension GroupSystem {
         case .appendReply(var reply):
             reply.echo -= now.nanoseconds
             PeerMessage.appendReply(reply).fold(into: &hash)
-        case .forward, .forwardReply, .transfer, .recover, .statusQuery, .statusReply, .suspicion, .probe, .probeReply:
+        case .forward, .forwardReply, .transfer, .recover, .statusQuery, .statusReply, .suspicion, .probe, .probeReply, .ping,
+            .pong:
             message.fold(into: &hash)
         }
         return hash.value

@@ -15,7 +15,8 @@ extension Suspicion: ProtobufEncodable {
     }
 }
 
-struct Probe: ProtobufEncodable {
+/// A probe, a ping or a pong: an identity and nothing else.
+struct Call: ProtobufEncodable {
     var id: UInt64
 
     func encode(into sink: inout some ProtobufSink) { sink.field(1, id) }
@@ -34,8 +35,8 @@ extension ProbeReply: ProtobufEncodable {
 
 // MARK: Reading
 
-extension PeerMessage {
-    init(probeFrom reader: ProtobufReader) throws(Malformed) {
+extension Call {
+    init(from reader: ProtobufReader) throws(Malformed) {
         var reader = reader
         var id: UInt64 = 0
         while let field = try reader.next() {
@@ -44,7 +45,7 @@ extension PeerMessage {
             default: try reader.skip()
             }
         }
-        self = .probe(id: id)
+        self.init(id: id)
     }
 }
 

@@ -67,7 +67,7 @@ extension PeerMessage {
             case 5: message = try PeerMessage(statusQueryFrom: reader.message())
             case 6: message = try PeerMessage(statusReplyFrom: reader.message())
             case 7: message = .suspicion(try Suspicion(from: reader.message()))
-            case 8: message = try PeerMessage(probeFrom: reader.message())
+            case 8: message = .probe(id: try Call(from: reader.message()).id)
             case 9: message = .probeReply(try ProbeReply(from: reader.message()))
             case 10:
                 let transfer = try TransferMessage(from: reader.message())
@@ -75,6 +75,8 @@ extension PeerMessage {
             case 11:
                 let recover = try RecoverMessage(from: reader.message())
                 message = .recover(id: recover.id, recover.request)
+            case 12: message = .ping(id: try Call(from: reader.message()).id)
+            case 13: message = .pong(id: try Call(from: reader.message()).id)
             default: try reader.skip()
             }
         }

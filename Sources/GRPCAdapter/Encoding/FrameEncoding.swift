@@ -32,10 +32,12 @@ extension PeerMessage: ProtobufEncodable {
         case .statusQuery(let id): sink.message(5, StatusQuery(id: id))
         case .statusReply(let id, let status): sink.message(6, StatusReply(id: id, status: status))
         case .suspicion(let suspicion): sink.message(7, suspicion)
-        case .probe(let id): sink.message(8, Probe(id: id))
+        case .probe(let id): sink.message(8, Call(id: id))
         case .probeReply(let reply): sink.message(9, reply)
         case .transfer(let id, let request): sink.message(10, TransferMessage(id: id, request: request))
         case .recover(let id, let request): sink.message(11, RecoverMessage(id: id, request: request))
+        case .ping(let id): sink.message(12, Call(id: id))
+        case .pong(let id): sink.message(13, Call(id: id))
         }
     }
 }

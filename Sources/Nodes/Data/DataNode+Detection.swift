@@ -4,7 +4,8 @@ import Replication
 import Wire
 
 // How a group finds out soon that its primary is gone: a standby that does not hear it tells the master (`Vigil`), the master asks
-// (`probe`), and a primary whose disk hangs gives up by itself (`DiskWatch`).
+// (`probe`), and a primary whose disk hangs gives up by itself (`DiskWatch`). And how a primary finds out soon that a standby is:
+// `Hearing`.
 
 extension DataNode {
     /// Config shows this life as something else than the primary.
@@ -34,6 +35,25 @@ extension DataNode {
         ProbeReply(
             id: id, group: group, member: MemberID(store: store.store, number: number ?? 0), term: primary?.term ?? 0,
             coordinated: session.isConnected, yieldsTo: primary?.yieldsTo ?? 0)
+    }
+
+    /// With every heartbeat. A primary that does not hear a standby asks the master whether anybody hears it, and looks again at the
+    /// very moment at which the standby may be left behind.
+    mutating func listenForStandbys(now: Instant, into effects: inout Sink) {
+        guard let silence = primary?.nextSilence(now: now) else { return }
+        if silence < now + options.replication.heartbeat {
+            effects.append(.setTimer(Timer.silence, at: max(silence, now)))
+        }
+        guard primary?.needsWitness(now: now) == true, let master = master.record else { return }
+        effects.reached(.witnessAsked)
+        ping = random.next()
+        effects.append(.send(.ping(id: ping), to: master.address))
+    }
+
+    mutating func pongReceived(_ id: UInt64, now: Instant, into effects: inout Sink) {
+        guard id == ping, primary != nil else { return }
+        effects.reached(.witnessHeard)
+        primary?.witnessed(at: now)
     }
 
     /// A primary whose disk finishes nothing commits nothing, and would go on for ever: its heartbeats leave without the disk.

@@ -50,6 +50,7 @@ public struct DataNode: Node {
         static let drain = TimerID(purpose: 5)
         static let resignation = TimerID(purpose: 6)
         static let vigil = TimerID(purpose: 7)
+        static let silence = TimerID(purpose: 8)
         static let stale = TimerID(purpose: 9)
         static let sync = TimerID(purpose: 10)
     }
@@ -88,6 +89,8 @@ public struct DataNode: Node {
     var vigil: Vigil
     /// Looked at while this life is primary.
     var diskWatch = DiskWatch()
+    /// The last question to the master whether anybody hears this primary.
+    var ping: UInt64 = 0
     /// Whether this life was ever primary.
     var hasLed = false
     /// Whether the life before this one was primary, and its registration vanished while it lived.
@@ -160,7 +163,8 @@ public struct DataNode: Node {
         case .recover(let id, _): refuseRecovery(.forwarded(id: id, by: sender), into: &effects)
         case .statusQuery(let id): effects.append(.send(.statusReply(id: id, status(at: now)), to: sender))
         case .probe(let id): effects.append(.send(.probeReply(probeReply(id)), to: sender))
-        case .forwardReply, .statusReply, .suspicion, .probeReply: break  // For servers.
+        case .pong(let id): pongReceived(id, now: now, into: &effects)
+        case .forwardReply, .statusReply, .suspicion, .probeReply, .ping: break  // For servers.
         }
     }
 
@@ -176,9 +180,10 @@ public struct DataNode: Node {
             gate.failAll(
                 before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
             effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
+            listenForStandbys(now: now, into: &effects)
             resignIfDiskHangs(now: now, into: &effects)
         case Timer.vigil: vigil.timerFired()
-        case Timer.promise: break  // The batch's end looks at the promise.
+        case Timer.promise, Timer.silence: break  // The batch's end looks at the promise, and at who is silent.
         case Timer.resignation: resignIfStuck(now: now, into: &effects)
         case Timer.stale: stalePatienceEnded(now: now, into: &effects)
         case Timer.sync:

@@ -151,7 +151,8 @@ public struct ServerNode: Node {
         case .probeReply(let reply): probeAnswered(reply, from: sender, into: &effects)
         case .recover(let id, let request):
             recoverRequested(request, from: .server(sender, id: id), at: now, into: &effects)
-        case .append, .appendReply, .forward, .transfer, .statusQuery, .probe: break  // Between data nodes, or for one.
+        case .ping(let id): effects.append(.send(.pong(id: id), to: sender))
+        case .append, .appendReply, .forward, .transfer, .statusQuery, .probe, .pong: break  // Between data nodes, or for one.
         }
     }
 
