@@ -126,7 +126,8 @@ let package = Package(
         .executableTarget(
             name: "aviary",
             dependencies: [
-                "Runtime", "Nodes", "Storage", "Coordination", "GRPCAdapter", "Machine", "Wire", "SimulationCommands",
+                "AviaryClient", "Runtime", "Nodes", "Storage", "Coordination", "GRPCAdapter", "Machine", "Wire",
+                "SimulationCommands",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "Logging", package: "swift-log"),
@@ -198,7 +199,9 @@ let package = Package(
             swiftSettings: swift6),
         .testTarget(
             name: "IntegrationTests",
-            dependencies: ["GRPCAdapter", "ZooKeeperAdapter", "Machine", "Wire", "TestSupport"],
+            dependencies: [
+                "AviaryClient", "GRPCAdapter", "ZooKeeperAdapter", "Simulation", "Machine", "Wire", "TestSupport",
+            ],
             exclude: ["python"],
             swiftSettings: swift6
         ),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what Aviary builds on is there; installs Debian packages that are missing, and nothing else.
 #
-#   scripts/setup.sh [tests]    with `tests`, also what only the tests need: a browser
+#   scripts/setup.sh [tests]    with `tests`, also what only the tests need: a browser, and ip for networks that are cut
 #
 # It looks for what a package brings, not for the package, so that another way of installing it counts too.
 set -euo pipefail
@@ -23,6 +23,7 @@ command -v curl >/dev/null || missing+=(curl)
 if [ "${1:-}" = tests ]; then
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
         missing+=(chromium)
+    command -v ip >/dev/null || missing+=(iproute2)
 fi
 
 command -v swift >/dev/null || die "there is no swift on the PATH; Swift 6.1 or later is needed, see https://www.swift.org/install"

@@ -14,6 +14,7 @@ final class LiveCluster: Sendable {
         /// nil for a server.
         let group: String?
         let address: Address
+        let host: TestHost
     }
 
     let ensemble: ZooKeeperEnsemble
@@ -25,15 +26,21 @@ final class LiveCluster: Sendable {
     /// The binary under test: `AVIARY_BINARY`, or the debug build of this checkout.
     static let binary = ProcessInfo.processInfo.environment["AVIARY_BINARY"] ?? Repository.path(".build/debug/aviary")
 
-    /// Starts nothing yet. `groups`: names and how many stores each has.
+    /// Starts nothing yet. `groups`: names and how many stores each has. `hosts`: where the nodes run, servers first; on loopback
+    /// where there are none.
     init(
-        ensemble: ZooKeeperEnsemble, servers: Int, groups: [(name: String, stores: Int)], sessionTimeoutMilliseconds: Int = 2000
+        ensemble: ZooKeeperEnsemble, servers: Int, groups: [(name: String, stores: Int)],
+        sessionTimeoutMilliseconds: Int = 2000, hosts: [TestHost] = []
     ) {
         let names: [(String, String?)] =
             (1...max(servers, 1)).prefix(servers).map { ("server\($0)", nil) }
             + groups.flatMap { group in (1...group.stores).map { ("\(group.name)-\($0)", group.name) } }
         let ports = FreePorts.take(names.count)
-        nodes = zip(names, ports).map { Node(name: $0.0, group: $0.1, address: Address(host: "127.0.0.1", port: $1)) }
+        nodes = names.indices.map {
+            let host = hosts.isEmpty ? TestHost.loopback : hosts[$0]
+            return Node(
+                name: names[$0].0, group: names[$0].1, address: Address(host: host.address, port: ports[$0]), host: host)
+        }
         self.ensemble = ensemble
         self.sessionTimeoutMilliseconds = sessionTimeoutMilliseconds
     }
@@ -65,7 +72,7 @@ final class LiveCluster: Sendable {
             environment["rbfile"] = "\(home)/rollback.txt"
         }
         let process = try ChildProcess(
-            [LiveCluster.binary, node.group == nil ? "server" : "data", "--log-level", "info"] + arguments,
+            node.host.prefix + [LiveCluster.binary, node.group == nil ? "server" : "data", "--log-level", "info"] + arguments,
             environment: environment, output: folder.file("\(name).log")
         )
         processes.withLock { $0[name] = process }
@@ -140,6 +147,19 @@ extension ClusterStatus {
     /// The addresses of a group's in-sync members that are not primary.
     func standbys(of group: String) -> [Address] {
         self.group(group)?.members.filter { !$0.isPrimary && $0.inSync }.compactMap(\.address) ?? []
+    }
+}
+
+extension RingStatus {
+    /// The placement rule, written again on purpose: crc32 of the key, the first token at or after it, wrapping around.
+    func owner(of key: String) -> String? {
+        var crc: UInt32 = 0xFFFF_FFFF
+        for byte in key.utf8 {
+            crc ^= UInt32(byte)
+            for _ in 0..<8 { crc = (crc >> 1) ^ (crc & 1 == 1 ? 0xEDB8_8320 : 0) }
+        }
+        let tokens = tokens.sorted { $0.token < $1.token }
+        return (tokens.first { $0.token >= ~crc } ?? tokens.first)?.group
     }
 }
 

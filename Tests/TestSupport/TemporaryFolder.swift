@@ -31,6 +31,7 @@ final class Leftovers: Sendable {
     private struct State {
         var folders: Set<String> = []
         var processes: Set<pid_t> = []
+        var namespaces: Set<String> = []
     }
     private let state = Mutex(State())
 
@@ -40,6 +41,7 @@ final class Leftovers: Sendable {
             for pid in left.processes { kill(-pid, SIGKILL) }
             for pid in left.processes { waitpid(pid, nil, 0) }
             for folder in left.folders { try? FileManager.default.removeItem(atPath: folder) }
+            for namespace in left.namespaces { deleteNetworkNamespace(namespace) }
         }
     }
 
@@ -52,4 +54,21 @@ final class Leftovers: Sendable {
 
     func add(process: pid_t) { state.withLock { _ = $0.processes.insert(process) } }
     func remove(process: pid_t) { state.withLock { _ = $0.processes.remove(process) } }
+
+    func add(namespace: String) { state.withLock { _ = $0.namespaces.insert(namespace) } }
+
+    func remove(namespace: String) {
+        guard state.withLock({ $0.namespaces.remove(namespace) }) != nil else { return }
+        deleteNetworkNamespace(namespace)
+    }
+}
+
+/// Also while the process exits: so nothing but a plain call.
+private func deleteNetworkNamespace(_ name: String) {
+    var pid: pid_t = 0
+    let words = ["ip", "netns", "del", name]
+    let arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    defer { arguments.forEach { free($0) } }
+    guard posix_spawnp(&pid, "ip", nil, nil, arguments, environ) == 0 else { return }
+    waitpid(pid, nil, 0)
 }

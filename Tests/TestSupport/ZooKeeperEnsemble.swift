@@ -9,7 +9,8 @@ public final class ZooKeeperEnsemble: Sendable {
         public let clientPort: UInt16
         public let peerPort: UInt16
         public let electionPort: UInt16
-        public var address: String { "127.0.0.1:\(clientPort)" }
+        public let host: TestHost
+        public var address: String { "\(host.address):\(clientPort)" }
     }
 
     public let servers: [Server]
@@ -22,19 +23,25 @@ public final class ZooKeeperEnsemble: Sendable {
 
     /// Starts an ensemble and waits until it serves clients.
     ///
-    /// - Parameter tickMilliseconds: sessions last between 2 and 20 of these, and expire up to one late.
-    public static func start(servers: Int = 1, tickMilliseconds: Int = 500) async throws -> ZooKeeperEnsemble {
-        let ensemble = ZooKeeperEnsemble(servers: servers, tickMilliseconds: tickMilliseconds)
+    /// - Parameters:
+    ///   - tickMilliseconds: sessions last between 2 and 20 of these, and expire up to one late.
+    ///   - hosts: where the servers run, one each; on loopback where there are none.
+    public static func start(
+        servers: Int = 1, tickMilliseconds: Int = 500, hosts: [TestHost] = []
+    ) async throws -> ZooKeeperEnsemble {
+        let ensemble = ZooKeeperEnsemble(servers: servers, tickMilliseconds: tickMilliseconds, hosts: hosts)
         for server in ensemble.servers { try ensemble.launch(server.id) }
         try await ensemble.waitUntilServing()
         return ensemble
     }
 
-    private init(servers count: Int, tickMilliseconds: Int) {
+    private init(servers count: Int, tickMilliseconds: Int, hosts: [TestHost]) {
         precondition(count == 1 || count == 3, "an ensemble has one server or three")
         let ports = FreePorts.take(3 * count)
         servers = (0..<count).map {
-            Server(id: $0 + 1, clientPort: ports[3 * $0], peerPort: ports[3 * $0 + 1], electionPort: ports[3 * $0 + 2])
+            Server(
+                id: $0 + 1, clientPort: ports[3 * $0], peerPort: ports[3 * $0 + 1], electionPort: ports[3 * $0 + 2],
+                host: hosts.isEmpty ? .loopback : hosts[$0])
         }
         self.tickMilliseconds = tickMilliseconds
     }
@@ -55,11 +62,11 @@ public final class ZooKeeperEnsemble: Sendable {
         ]
         if servers.count == 1 {
             environment["ZOO_CLIENT_PORT"] = "\(servers[0].clientPort)"
-            environment["ZOO_CLIENT_ADDRESS"] = "127.0.0.1"
+            environment["ZOO_CLIENT_ADDRESS"] = servers[0].host.address
         } else {
             environment["ZOO_MY_ID"] = "\(id)"
             environment["ZOO_SERVERS"] = servers.map {
-                "server.\($0.id)=127.0.0.1:\($0.peerPort):\($0.electionPort);127.0.0.1:\($0.clientPort)"
+                "server.\($0.id)=\($0.host.address):\($0.peerPort):\($0.electionPort);\($0.address)"
             }.joined(separator: " ")
         }
         return environment
@@ -82,7 +89,7 @@ public final class ZooKeeperEnsemble: Sendable {
     /// Starts a server that was killed, on its old data and ports; does not wait until it serves.
     public func launch(_ id: Int) throws {
         let process = try ChildProcess(
-            [Repository.path("docker/zookeeper/entrypoint.sh")], environment: environment(of: id),
+            servers[id - 1].host.prefix + [Repository.path("docker/zookeeper/entrypoint.sh")], environment: environment(of: id),
             output: folder.file("\(id).log"))
         processes.withLock { $0[id] = process }
     }
@@ -101,7 +108,7 @@ public final class ZooKeeperEnsemble: Sendable {
 
     /// `standalone`, `leader` or `follower`; nil where the server does not serve.
     public func mode(of id: Int) -> String? {
-        fourLetterWord("srvr", port: servers[id - 1].clientPort)?
+        fourLetterWord("srvr", port: servers[id - 1].clientPort, host: servers[id - 1].host.address)?
             .split(separator: "\n").first { $0.hasPrefix("Mode: ") }.map { String($0.dropFirst(6)) }
     }
 
@@ -124,7 +131,7 @@ public final class ZooKeeperEnsemble: Sendable {
 }
 
 /// Sends one of ZooKeeper's four-letter words and returns the answer; nil if there is none within two seconds.
-public func fourLetterWord(_ word: String, port: UInt16) -> String? {
+public func fourLetterWord(_ word: String, port: UInt16, host: String = "127.0.0.1") -> String? {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -132,6 +139,7 @@ public func fourLetterWord(_ word: String, port: UInt16) -> String? {
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var address = loopback(port: port)
+    guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else { return nil }
     let connected = withUnsafePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
             connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
