@@ -50,7 +50,7 @@ final class Store: Sendable {
     private let server: GRPCServer
     let address: Address
 
-    /// - Parameter answer: what to answer instead; nil for the dictionary's own answer.
+    /// - Parameter answer: what to answer instead to what a user asks for; nil for the dictionary's own answer.
     init(_ answer: @escaping @Sendable (ClientRequest) -> ClientReply? = { _ in nil }) throws {
         let holder = Holder()
         let values = Mutex<[[UInt8]: [UInt8]]>([:])
@@ -58,7 +58,8 @@ final class Store: Sendable {
             listen: Address(host: "127.0.0.1", port: 0),
             handlers: GRPCServer.Handlers(
                 requested: { request, call in
-                    let reply = answer(request) ?? values.withLock { Self.execute(request, on: &$0) }
+                    let reply =
+                        (Self.isOverhead(request) ? nil : answer(request)) ?? values.withLock { Self.execute(request, on: &$0) }
                     holder.server.withLock { $0 }?.reply(reply, to: call)
                 }, cancelled: { _ in }, received: { _, _ in }))
         holder.server.withLock { [server] in $0 = server }
@@ -77,6 +78,14 @@ final class Store: Sendable {
         server.shutDown(grace: .zero)
     }
 
+    /// What a client asks by itself, before it asks what its user wants.
+    private static func isOverhead(_ request: ClientRequest) -> Bool {
+        switch request {
+        case .routes, .key(.openSession, _): true
+        case .key, .status, .transfer, .recover: false
+        }
+    }
+
     private static func execute(_ request: ClientRequest, on values: inout [[UInt8]: [UInt8]]) -> ClientReply {
         switch request {
         case .key(.put(let key, let value, _), _):
@@ -85,7 +94,8 @@ final class Store: Sendable {
         case .key(.get(let key, _), _): return .value(values[key])
         case .key(.delete(let key, _), _): return .deleted(existed: values.removeValue(forKey: key) != nil)
         case .key(.openSession, _):
-            return .done(.opened(SessionID(opened: .zero)), at: .init(group: "", lineage: .init(""), seq: 0))
+            return .done(
+                .opened(SessionID(opened: Position(term: 1, seq: 1))), at: .init(group: "birds", lineage: .init(""), seq: 1))
         case .transfer(let request):
             guard request.group == "birds" else {
                 return .failed(
@@ -104,7 +114,9 @@ final class Store: Sendable {
                     ], formerLineage: Lineage("first"), formerTerm: 4,
                     formerInSync: [MemberID(store: StoreID("a"), number: 1)],
                     lineage: Lineage(request.acceptsDataLoss ? "second" : ""), term: 5))
-        case .routes: return .routes(Routes(ring: RingStatus(version: 0, sealed: false, tokens: []), groups: []))
+        case .routes:
+            let ring = RingStatus(version: 1, sealed: true, tokens: [RingToken(token: 1, group: "birds")])
+            return .routes(Routes(ring: ring, groups: []))
         case .status:
             let ring = RingStatus(version: 0, sealed: false, tokens: [])
             return .status(

@@ -1,6 +1,6 @@
 import ArgumentParser
+import AviaryClient
 import Foundation
-import GRPCAdapter
 import Machine
 import Wire
 
@@ -46,9 +46,9 @@ struct PutCommand: AsyncParsableCommand {
     func run() async throws {
         let key = try format.bytes(key, "key")
         let value = value == "-" ? try readStandardInput() : try format.bytes(value, "value")
-        let client = try servers.client()
-        let position = try await reporting(reads: false) { () async throws(ClientError) in
-            try await client.put(key: key, value: value, timeout: servers.timeout.length)
+        let aviary = try servers.aviary()
+        let position = try await reporting(reads: false) { () async throws(AviaryError) in
+            try await aviary.put(key, value)
         }
         format.tell(position)
         let result = KeyResult(key: key, done: true, position: format.text(position))
@@ -69,7 +69,7 @@ enum Consistency: String, ExpressibleByArgument, CaseIterable {
     case linearizable, confirmed, stale
 
     /// - Throws: `Failure` where a position is given to a read that sees everything anyway.
-    func mode(atLeast position: GroupPosition?) throws(Failure) -> ReadMode {
+    func mode(atLeast position: GroupPosition?) throws(Failure) -> AviaryClient.Consistency {
         guard position == nil || self == .stale else { throw Failure("--at-least is for --consistency stale") }
         return switch self {
         case .linearizable: .linearizable
@@ -108,11 +108,10 @@ struct GetCommand: AsyncParsableCommand {
 
     func run() async throws {
         let key = try format.bytes(key, "key")
-        let client = try servers.client()
         let mode = try consistency.mode(atLeast: atLeast)
-        let (value, position) = try await reporting(reads: true) { () async throws(ClientError) in
-            try await client.get(key: key, mode: mode, timeout: servers.timeout.length)
-        }
+        let aviary = try servers.aviary()
+        let reading = try await reporting(reads: true) { () async throws(AviaryError) in try await aviary.get(key, mode) }
+        let (value, position) = (reading.value, reading.position)
         format.tell(position)
         if format.json {
             let result = KeyResult(key: key, found: value != nil, value: value, position: format.text(position))
@@ -139,11 +138,10 @@ struct DeleteCommand: AsyncParsableCommand {
 
     func run() async throws {
         let key = try format.bytes(key, "key")
-        let client = try servers.client()
-        let (result, position) = try await reporting(reads: false) { () async throws(ClientError) in
-            try await client.perform(.delete(key: key), timeout: servers.timeout.length)
+        let aviary = try servers.aviary()
+        let (existed, position) = try await reporting(reads: false) { () async throws(AviaryError) in
+            try await aviary.delete(key)
         }
-        let existed = result == .deleted(existed: true)
         format.tell(position)
         if format.json {
             let result = KeyResult(key: key, existed: existed, position: format.text(position))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AviaryClient
 import Foundation
 import GRPCAdapter
 import Machine
@@ -9,7 +10,7 @@ struct ServerChoice: ParsableArguments {
     @Option(
         name: .customLong("server"),
         help: ArgumentHelp(
-            "A server, or several separated by commas; may be repeated. They are tried in turn. Port \(defaultServerPort) where none is given.",
+            "A server, or several separated by commas; may be repeated. One that answers is found. Port \(defaultServerPort) where none is given.",
             valueName: "host[:port]"))
     var servers: [String] = []
 
@@ -20,7 +21,7 @@ struct ServerChoice: ParsableArguments {
         help: ArgumentHelp("That server's port, \(defaultServerPort) without it (environment: serverport).", valueName: "port"))
     var serverport: String?
 
-    @Option(help: ArgumentHelp("How long to wait for an answer: seconds, or with a unit (500ms, 2s).", valueName: "time"))
+    @Option(help: ArgumentHelp("How long to try: seconds, or with a unit (500ms, 2s).", valueName: "time"))
     var timeout: Patience = Patience(length: .seconds(5))
 
     /// The servers in the order in which they are tried: those of `--server`, else that of `serverip` and `serverport`, else
@@ -54,7 +55,13 @@ struct ServerChoice: ParsableArguments {
         return addresses
     }
 
+    /// For what is asked of servers themselves: status, health, administration.
     func client() throws(Failure) -> KVClient { KVClient(servers: try addresses()) }
+
+    /// For keys: it repeats what failed on the way, and a mutation is executed once all the same.
+    func aviary() throws(Failure) -> AviaryClient {
+        AviaryClient(servers: try addresses(), options: AviaryClient.Options(timeout: timeout.length))
+    }
 }
 
 /// A length of time as typed: `5`, `0.5`, `2s`, `500ms`.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import AviaryClient
 import Foundation
 import GRPCAdapter
 import Machine
@@ -15,7 +16,7 @@ struct ClientCommand: AsyncParsableCommand {
 
     func run() async throws {
         let addresses = try servers.addresses()
-        let prompt = Prompt(client: KVClient(servers: addresses), timeout: servers.timeout.length)
+        let prompt = Prompt(aviary: try servers.aviary(), client: try servers.client(), timeout: servers.timeout.length)
         guard Terminal.isInteractive else {
             while let line = readLine() {
                 guard await prompt.obey(line) else { break }
@@ -38,6 +39,8 @@ struct ClientCommand: AsyncParsableCommand {
 struct Prompt {
     static let commands = ["put", "get", "del", "status", "help", "quit"]
 
+    let aviary: AviaryClient
+    /// For what is asked of servers themselves.
     let client: KVClient
     let timeout: Nanoseconds
 
@@ -61,12 +64,12 @@ struct Prompt {
             guard let command = words.first.map({ String(decoding: $0, as: UTF8.self) }) else { return true }
             switch (command, words.count - 1) {
             case ("put", 2):
-                try await client.put(key: words[1], value: words[2], timeout: timeout)
+                try await aviary.put(words[1], words[2])
                 say("OK")
             case ("get", 1):
-                say(try await client.get(key: words[1], timeout: timeout).map(ShellWords.show) ?? "not found")
+                say(try await aviary.get(words[1]).value.map(ShellWords.show) ?? "not found")
             case ("del", 1), ("delete", 1):
-                say(try await client.delete(key: words[1], timeout: timeout) ? "OK" : "not found")
+                say(try await aviary.delete(words[1]).existed ? "OK" : "not found")
             case ("status", 0): say(StatusTable(try await client.status(timeout: timeout)).text, end: "")
             case ("help", _), ("?", _): say(Self.help, end: "")
             case ("quit", 0), ("exit", 0): return false
@@ -77,6 +80,8 @@ struct Prompt {
             }
         } catch let problem as ShellWords.Problem {
             complain(problem.message)
+        } catch let error as AviaryError {
+            complain(describe(error, isRead: line.drop { $0 == " " }.hasPrefix("get")))
         } catch let error as ClientError {
             complain(describe(error, isRead: line.drop { $0 == " " }.hasPrefix("get")))
         } catch {
