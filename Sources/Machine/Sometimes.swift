@@ -90,6 +90,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case memberShrunkForItsEnd
     /// A registered member that did not answer was shrunk away.
     case memberShrunkForSilence
+    /// A primary in office found at a heartbeat that no lease covers its reads.
+    case leaseLapsed
     /// A primary that did not hear a standby asked the master whether anybody hears it.
     case witnessAsked
     /// It was heard.

@@ -306,6 +306,18 @@ public struct Primary: Sendable {
     /// `leaseHolds`, of a primary in its place: asked through an optional that only reads, the whole of it would be copied.
     public mutating func holdsLease(at now: Instant) -> Bool { leaseHolds(at: now) }
 
+    /// Why no lease holds, as a clause; nil where it does.
+    public mutating func missingLease(at now: Instant) -> String? {
+        guard !leaseHolds(at: now) else { return nil }
+        if handover?.isSilent == true { return "handing over" }
+        let joining = peers.values.filter(\.isJoining).map(\.member)
+        let missing = (writer.mayBeInForce + joining).filter { $0 != me && !hasPromised($0, at: now) }
+        return missing.map { member in
+            guard let peer = peers[member.number], peer.member == member else { return "number \(member.number) is not known" }
+            return "number \(member.number) was not heard for \((now - peer.heardAt).milliseconds) ms"
+        }.joined(separator: ", ")
+    }
+
     private func hasPromised(_ member: MemberID, at now: Instant) -> Bool {
         guard let index = peers.index(of: member.number), peers.values[index].member == member,
             let from = peers.values[index].promisedFrom

@@ -120,9 +120,8 @@ struct ChaosTests {
                     + "\(longest.components.seconds * 1000 + longest.components.attoseconds / 1_000_000_000_000_000) ms")
             fflush(nil)
             if told.count == 1, let first = failures.first {
-                Issue.record(
-                    "after a single fault, \(told[0]): \(failures.count) failed, such as \(first.what) after \(first.ended - first.began): "
-                        + "\(first.error)")
+                let example = "\(first.what) after \(first.ended - first.began): \(first.error)"
+                Issue.record("after a single fault, \(told[0]): \(failures.count) failed, such as \(example)")
             }
             load.nextKeys(round, ring: ring)
         }

@@ -27,7 +27,9 @@ extension DataNode {
             serve(config, as: number, now: now, into: &effects)
         } else {
             if primary != nil { stepDown("config names another primary in term \(config.term)", now: now, into: &effects) }
-            keepVigil(config, as: MemberID(store: store.store, number: number), now: now, into: &effects)
+            let me = MemberID(store: store.store, number: number)
+            roleTeller.observed(config, group: group, me: me, into: &effects)
+            keepVigil(config, as: me, now: now, into: &effects)
             if store.lineage == config.lineage, config.term > store.adoptedTerm, !store.isRewriting {
                 effects.reached(.termAdoptedFromConfig)
                 store.adopt(term: config.term)
@@ -54,6 +56,7 @@ extension DataNode {
         )
         hasLed = true
         vigil.end()
+        roleTeller.begin()
         configPort.session = session.token
         primary = Primary(
             group: group, me: MemberID(store: store.store, number: number), config: config, version: view.configVersion,
@@ -125,6 +128,7 @@ extension DataNode {
         hasLed = false
         follower = nil
         vigil.end()
+        roleTeller.begin()
     }
 
     mutating func appendReceived(_ append: Append, from sender: Address, now: Instant, into effects: inout Sink) {

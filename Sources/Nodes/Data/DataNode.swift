@@ -89,6 +89,7 @@ public struct DataNode: Node {
     var vigil: Vigil
     /// Looked at while this life is primary.
     var diskWatch = DiskWatch()
+    var roleTeller = RoleTeller()
     /// The last question to the master whether anybody hears this primary.
     var ping: UInt64 = 0
     /// Whether this life was ever primary.
@@ -181,6 +182,9 @@ public struct DataNode: Node {
                 before: now - options.readPatience, "group \(group): the ring could not be sealed in time", into: &effects)
             effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
             listenForStandbys(now: now, into: &effects)
+            if primary?.isServing == true {
+                roleTeller.looked(primary?.missingLease(at: now), group: group, term: store.adoptedTerm, into: &effects)
+            }
             resignIfDiskHangs(now: now, into: &effects)
         case Timer.vigil: vigil.timerFired()
         case Timer.promise, Timer.silence: break  // The batch's end looks at the promise, and at who is silent.
