@@ -1,3 +1,4 @@
+import AviaryClient
 import GRPCAdapter
 import Machine
 import Synchronization
@@ -29,6 +30,22 @@ final class Ledger: Sendable {
             book.withLock {
                 $0.failures += 1
                 if error.mayHaveHappened { $0.open[key, default: []].insert(value) }
+            }
+            return false
+        }
+    }
+
+    /// The same through the client library, which repeats what failed on the way.
+    @discardableResult
+    func put(_ key: String, _ value: String, through aviary: AviaryClient) async -> Bool {
+        do {
+            try await aviary.put(key, value)
+            book.withLock { $0.acknowledged[key] = value }
+            return true
+        } catch {
+            book.withLock {
+                $0.failures += 1
+                if error.outcome == .unknown { $0.open[key, default: []].insert(value) }
             }
             return false
         }
