@@ -52,6 +52,39 @@ import Testing
         #expect(Self.violation(found: Self.records, isWeak: false, isWhole: false, between: lost) != nil, "it is whole")
     }
 
+    /// It committed three, opened with one, and knew; then it was made the beginning of another history, and goes on from there.
+    @Test(arguments: [true, false]) func whatWasGivenUpIsAskedForNoMore(isGivenUp: Bool) {
+        var disk = DiskModel(options: .init(), random: SeededRandom(seed: 1))
+        var oracle = RecoveryOracle(processes: 1)
+        oracle.startsWeak(0)
+        /// Opens with a log of synced `lines`, of which `last` are records; then appends `more`, not synced, and commits.
+        func live(
+            _ life: UInt32, _ lines: [[UInt8]], last: UInt64, isWhole: Bool, more: [[UInt8]] = [], commit: UInt64
+        ) -> Violation? {
+            Self.perform(
+                &disk, .append(.rollback, lines.flatMap { $0 }), .sync(.rollback), .rename(.rollback, to: .log),
+                .syncDirectory)
+            if let found = oracle.stepped(0, life: life, isOpen: true, commit: 0, last: last, isWhole: isWhole, disk: disk) {
+                return found
+            }
+            Self.perform(&disk, .append(.log, more.flatMap { $0 }))
+            return oracle.stepped(0, life: life, isOpen: true, commit: commit, last: commit, isWhole: isWhole, disk: disk)
+        }
+        func end() {
+            disk.processEnded(losingPower: false)
+            oracle.ended(0, disk)
+        }
+        let (old, new) = (Array("%lineage one 01234567\n".utf8), Array("%lineage two 01234567\n".utf8))
+        let rest = Array(Self.records.dropFirst())
+        #expect(live(1, [old, Self.records[0]], last: 1, isWhole: true, more: rest, commit: 3) == nil)
+        end()
+        #expect(live(2, [old, Self.records[0]], last: 1, isWhole: false, more: isGivenUp ? [new] : [], commit: 1) == nil)
+        end()
+        let left = isGivenUp ? [old, Self.records[0], new] : [old, Self.records[0]]
+        let again = live(3, left, last: 1, isWhole: true, commit: 1)
+        #expect((again == nil) == isGivenUp, "\(String(describing: again))")
+    }
+
     @Test func everythingThatWasSyncedMustBeThere() {
         #expect(Self.violation(found: Self.records) == nil)
         #expect(Self.violation(found: Array(Self.records.prefix(2))) != nil)

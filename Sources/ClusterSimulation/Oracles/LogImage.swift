@@ -47,6 +47,17 @@ struct LogImage: Hashable, Sendable {
         return (image, end)
     }
 
+    /// The history that a log says it belongs to.
+    static func lineage(in bytes: [UInt8]) -> [UInt8]? {
+        var lines = Lines(bytes)
+        var found: [UInt8]?
+        while let line = lines.next() {
+            let kind = word(line)
+            if kind.elementsEqual("%lineage".utf8) { found = Array(word(line[kind.endIndex...])) }
+        }
+        return found
+    }
+
     func isPrefix(of other: LogImage) -> Bool {
         records.count <= other.records.count && records.elementsEqual(other.records[..<records.count])
     }

@@ -4,7 +4,8 @@ import Simulation
 // Property: a store that was opened holds a right prefix of what was written to it, with everything that was synced, and
 // never less than it had committed. Where its disk was damaged, it may refuse to open, or hold only what comes before the
 // damage, but nothing wrong. A store whose disk was exchanged owes nothing. One that counted what it had not synced may hold less than
-// it had committed, and must know: it says that it is not whole, and nobody else does.
+// it had committed, and must know: it says that it is not whole, and nobody else does. What it lacks when an operator makes it the
+// beginning of a new history is given up, and asked for no more.
 
 /// What each store had when its last open life ended, against what it has when it is open again.
 struct RecoveryOracle: Sendable {
@@ -16,6 +17,8 @@ struct RecoveryOracle: Sendable {
         var asides = 0
         /// Whether any life counted what it had not synced.
         var wasWeak = false
+        /// The history that `highestCommit` belongs to; looked at only where `wasWeak`: nobody else may ever have less.
+        var lineage: [UInt8]?
         /// What was certainly on the medium, and what had been written at all; nil where the log was being replaced.
         var log: DiskModel.Remains?
         /// What had been done to the disk until then, and whether any damage was left of it.
@@ -67,6 +70,12 @@ struct RecoveryOracle: Sendable {
         guard lives[process].isOpen else { return }
         lives[process].isOpen = false
         remains[process].commit = lives[process].commit
+        if remains[process].wasWeak, let lineage = LogImage.lineage(in: disk.pristineBytes(of: .log) ?? []),
+            lineage != remains[process].lineage
+        {
+            remains[process].lineage = lineage
+            remains[process].highestCommit = 0
+        }
         remains[process].highestCommit = max(remains[process].highestCommit, lives[process].commit)
         remains[process].log = disk.remains.flatMap { $0.wasReplacing ? nil : $0 }
         remains[process].harms = disk.harmCount
