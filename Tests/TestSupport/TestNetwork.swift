@@ -21,7 +21,9 @@ public final class TestNetwork: Sendable {
     public let hosts: [TestHost]
 
     private let name: String
-    private let rules = Mutex<[[String]]>([])
+    /// The priorities of the rules that lose packets. (A rule is taken back by its priority: by its selector another one might go,
+    /// such as "from a to b" where "from a" is meant.)
+    private let rules = Mutex<[Int]>([])
 
     /// - Throws: `TestNetwork.Unavailable`, with one line that says why.
     public init(hosts count: Int) throws {
@@ -103,18 +105,18 @@ public final class TestNetwork: Sendable {
 
     /// Everything arrives again.
     public func heal() throws {
-        for rule in rules.withLock({ rules in
-            defer { rules = [] }
-            return rules
-        }) {
-            try ip(["-n", "\(name)-0", "rule", "del"] + rule)
+        while let priority = rules.withLock({ $0.popLast() }) {
+            try ip("-n", "\(name)-0", "rule", "del", "priority", "\(priority)")
         }
     }
 
     private func block(_ selector: [String]) throws {
-        let rule = selector + ["blackhole"]
-        try ip(["-n", "\(name)-0", "rule", "add"] + rule)
-        rules.withLock { $0.append(rule) }
+        let priority = rules.withLock { rules in
+            let priority = 1000 + rules.count
+            rules.append(priority)
+            return priority
+        }
+        try ip(["-n", "\(name)-0", "rule", "add", "priority", "\(priority)"] + selector + ["blackhole"])
     }
 
     // MARK: Commands
