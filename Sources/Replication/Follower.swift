@@ -206,7 +206,7 @@ public struct Follower: Sendable {
     /// Bytes from a peer are outside input: entries must follow each other, and no term may run ahead of the sender's.
     private func isWellFormed(_ append: Append, _ store: LogStore) -> Bool {
         guard append.term > 0, append.previous.term <= append.term, append.lease.count >= 0,
-            append.lease <= .seconds(60), (append.previous.seq == 0) == (append.previous == .zero)
+            append.lease <= Append.longestLease, (append.previous.seq == 0) == (append.previous == .zero)
         else { return false }
         var before = append.previous
         for entry in append.entries {

@@ -13,8 +13,10 @@ struct PeerProgress: Hashable, Sendable {
     var next: UInt64
     /// What it has synced and checked in this term.
     var acked: UInt64 = 0
-    /// When it last accepted something, or when it came to be known.
+    /// When it last answered in this term, or when it came to be known.
     var heardAt: Instant
+    /// Whether it has answered in this term. Its first answer waits for its disk: the term must be durable there.
+    var hasAnswered = false
     /// When it last acked something new, or had nothing to ack. A store whose disk hangs still answers heartbeats.
     var movedAt: Instant
     /// The common point that it told of in this term: below that it is never cut.
@@ -54,7 +56,7 @@ struct PeerProgress: Hashable, Sendable {
     }
 
     mutating func accepted(verified: UInt64, sentAt: Instant, isPromise: Bool, round: UInt64, now: Instant) {
-        heardAt = now
+        isHeard(at: now)
         if verified > acked || underWay.isEmpty { movedAt = now }
         isMatched = true
         if isPromise { promisedFrom = max(promisedFrom ?? sentAt, sentAt) }
@@ -65,6 +67,12 @@ struct PeerProgress: Hashable, Sendable {
             bytesUnderWay -= first.bytes
         }
         next = max(next, acked + 1)
+    }
+
+    /// It takes nothing now, but it lives: how long it may take is another matter (`movedAt`).
+    mutating func isHeard(at now: Instant) {
+        heardAt = now
+        hasAnswered = true
     }
 
     /// What was under way is lost, and more would be until the link is up again: only heartbeats go there until one is answered.

@@ -66,7 +66,8 @@ extension Primary {
     }
 
     private func isSilent(_ peer: PeerProgress, now: Instant) -> Bool {
-        hearing.isOverdue(since: min(peer.heardAt, peer.movedAt), now: now) || hearing.isSilent(since: peer.heardAt, now: now)
+        hearing.isOverdue(since: min(peer.heardAt, peer.movedAt), now: now)
+            || (peer.hasAnswered && hearing.isSilent(since: peer.heardAt, now: now))
     }
 
     /// A store outside the set costs nothing while nobody waits for it: no witness is asked for.

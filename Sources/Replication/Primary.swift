@@ -141,6 +141,7 @@ public struct Primary: Sendable {
             return .deposed("\(reply.from) has heard of term \(reply.term)")
         case .mismatch(let last, let runs):
             guard reply.term == term else { return nil }
+            peers.update(reply.from.number) { $0.isHeard(at: now) }
             let common = CommonPoint.of(own: store.runs, other: runs)
             if common.seq == 0 { effects.reached(.nothingInCommon) }
             if common.seq > 0, common.seq < last.seq { effects.reached(.commonPointBelowEnd) }
@@ -151,6 +152,7 @@ public struct Primary: Sendable {
             }
         case .busy:
             guard reply.term == term else { return nil }
+            peers.update(reply.from.number) { $0.isHeard(at: now) }
             effects.reached(.peerWasBusy)
             peers.update(reply.from.number) { $0.becameBusy(end: store.last.seq) }
         case .otherLineage(let other):

@@ -28,6 +28,9 @@ public indirect enum PeerMessage: Hashable, Sendable {
 
 /// Log entries on their way from a primary to another store.
 public struct Append: Hashable, Sendable {
+    /// Nobody asks for a longer promise, and nobody gives one, whatever a message or a log says.
+    public static let longestLease = Nanoseconds.seconds(60)
+
     public var group: String
     public var lineage: Lineage
     /// The sender's term.

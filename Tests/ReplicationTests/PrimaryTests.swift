@@ -391,6 +391,40 @@ struct PrimaryTests {
         #expect(primary.leaseHolds(at: now))
     }
 
+    @Test("A standby that says nothing is left behind, one that says that it is busy is not, and neither is one not yet heard")
+    mutating func silence() {
+        let silence = PrimaryTests.options.silenceTimeout
+        takeOffice()
+        for isBusy in [true, false] {
+            let end = now + silence + .milliseconds(100)
+            var writes = 0
+            while now < end {
+                now = now + .milliseconds(50)
+                if isBusy {
+                    let busy = AppendReply(
+                        group: "g", term: 4, from: PrimaryTests.standby, verified: 0, echo: now.nanoseconds, round: 0,
+                        outcome: .busy)
+                    #expect(primary.replied(busy, store: disk.store, now: now, into: &disk.sink) == nil)
+                }
+                primary.witnessed(at: now)
+                writes += configWrites(endBatch()).count
+            }
+            #expect((writes > 0) == !isBusy)
+        }
+        // Its first answer waits for its disk.
+        self = Self()
+        register([PrimaryTests.me, PrimaryTests.standby])
+        endBatch()
+        disk.sync()
+        endBatch()
+        let end = now + silence + .milliseconds(100)
+        while now < end {
+            now = now + .milliseconds(50)
+            primary.witnessed(at: now)
+            #expect(configWrites(endBatch()).isEmpty)
+        }
+    }
+
     @Test("What does not finish in time ends the handover, not the office")
     mutating func abandoned() {
         takeOffice()

@@ -46,7 +46,11 @@ extension DataNode {
         }
         guard primary?.needsWitness(now: now) == true, let master = master.record else { return }
         effects.reached(.witnessAsked)
-        ping = random.next()
+        // One number for a while: an answer that takes longer than a heartbeat is one, too.
+        if now - pingedAt > options.replication.silenceTimeout {
+            ping = random.next()
+            pingedAt = now
+        }
         effects.append(.send(.ping(id: ping), to: master.address))
     }
 

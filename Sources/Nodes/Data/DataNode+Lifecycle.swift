@@ -36,7 +36,7 @@ extension DataNode {
     private mutating func storeOpened(now: Instant, into effects: inout Sink) {
         guard phase == .opening else { return }
         if store.longestLease > options.replication.lease { effects.reached(.longerLeaseInherited) }
-        promise = Promise(start: startedAt, lease: max(options.replication.lease, store.longestLease))
+        promise = Promise(start: startedAt, lease: max(options.replication.lease, min(store.longestLease, Append.longestLease)))
         phase = .running
         session.open(at: now, into: &effects)
     }

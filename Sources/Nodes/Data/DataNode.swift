@@ -92,6 +92,8 @@ public struct DataNode: Node {
     var roleTeller = RoleTeller()
     /// The last question to the master whether anybody hears this primary.
     var ping: UInt64 = 0
+    /// When that question was asked first.
+    var pingedAt = Instant.zero
     /// Whether this life was ever primary.
     var hasLed = false
     /// Whether the life before this one was primary, and its registration vanished while it lived.
