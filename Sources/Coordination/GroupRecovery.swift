@@ -20,6 +20,7 @@ struct GroupRecovery {
         _ request: RecoverRequest, _ config: GroupConfig, _ view: GroupView, candidates: [Recovered.Candidate]
     ) {
         guard Self.obstacle(view) == nil else { return nil }
+        guard request.store != nil || Self.silent(candidates, config, view).isEmpty else { return nil }
         let able = Self.able(candidates, config, view)
         let wanted = able.filter { request.store == nil || $0.member.store == request.store }
         // Of several lives of one store all but the newest are dying sessions.
@@ -33,14 +34,22 @@ struct GroupRecovery {
     private static func able(
         _ candidates: [Recovered.Candidate], _ config: GroupConfig, _ view: GroupView
     ) -> [Recovered.Candidate] {
-        candidates.filter { candidate in
-            guard let member = view.members[candidate.member.number], member.store == candidate.member.store else {
-                return false
-            }
-            guard let lineage = member.lineage else { return !member.isImported }
-            // One that was chosen before, and ended before it could take the new history up, holds the one before it still.
-            let wasChosen = config.inSync.count == 1 && config.inSync[0].store == member.store
-            return lineage == config.lineage || (wasChosen && config.former.contains(lineage))
+        candidates.filter { isAble($0.member, config, view) }
+    }
+
+    private static func isAble(_ candidate: MemberID, _ config: GroupConfig, _ view: GroupView) -> Bool {
+        guard let member = view.members[candidate.number], member.store == candidate.store else { return false }
+        guard let lineage = member.lineage else { return !member.isImported }
+        // One that was chosen before, and ended before it could take the new history up, holds the one before it still.
+        let wasChosen = config.inSync.count == 1 && config.inSync[0].store == member.store
+        return lineage == config.lineage || (wasChosen && config.former.contains(lineage))
+    }
+
+    /// Registered stores that may hold more than those that answered: which goes furthest is not known without them. Of a store that
+    /// answered as another life nothing more is to be heard.
+    private static func silent(_ candidates: [Recovered.Candidate], _ config: GroupConfig, _ view: GroupView) -> [MemberID] {
+        view.members.map { MemberID(store: $1.store, number: $0) }.filter { member in
+            !candidates.contains { $0.member.store == member.store } && isAble(member, config, view)
         }
     }
 
@@ -61,6 +70,11 @@ struct GroupRecovery {
         let members = view.config.map { config in able(candidates, config, view).map { $0.member.description } } ?? []
         let there = members.isEmpty ? "none" : members.joined(separator: ", ")
         if let store = request.store { return "store \(store) is not there, or holds another history (there are: \(there))" }
+        let silent = view.config.map { Self.silent(candidates, $0, view) } ?? []
+        if let one = silent.first {
+            return "store \(one.store) (number \(one.number)) is registered and does not answer, and may go further than "
+                + "others: ask again, or name the store that shall go on (there are: \(there))"
+        }
         return "no registered store answers that holds its history"
     }
 

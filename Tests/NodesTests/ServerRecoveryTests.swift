@@ -121,6 +121,18 @@ struct ServerRecoveryTests {
         }
     }
 
+    /// Its log may go further, and its answer may just have been lost; only the operator can say that it does not matter.
+    @Test mutating func itIsRefusedWhereAStoreThatIsRegisteredDoesNotAnswer() {
+        ask()
+        tell([3: 10])
+        #expect(refusal()?.message.contains("store store4 (number 4) is registered and does not answer") == true)
+        #expect(config?.term == 4)
+        self = Self()
+        ask("store3")
+        tell([3: 10])
+        #expect(answer()?.chosen.member == Self.member(3))
+    }
+
     /// Not whole, because it crashed under a weaker sync policy: it cannot be elected without another word.
     @Test mutating func aStoreThatWasChosenAndEndedBeforeItBeganMayBeChosenAgain() {
         let before = MemberID(store: StoreID("store3"), number: 2)
@@ -166,7 +178,7 @@ struct ServerRecoveryTests {
         let request = RecoverRequest(group: "g", store: nil, acceptsDataLoss: true, by: "ada")
         let other = Address(host: "other", port: 1)
         bench.send(.received(.recover(id: 99, request), from: other))
-        tell([3: 10])
+        tell([3: 10, 4: 12])
         let answers = bench.takeSent().filter { $0.to == other }.map(\.message)
         guard case .forwardReply(id: 99, .recovered(let result))? = answers.first else {
             Issue.record("\(answers)")

@@ -36,7 +36,10 @@ struct PutCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "put",
         abstract: "Store a value under a key.",
-        discussion: "Done means: on the disks of all in-sync stores of the group. Words that begin with a dash go behind --.")
+        discussion: """
+            Done means: durable on all in-sync stores of the group (synced, unless their setting sync says less). Words that begin \
+            with a dash go behind --.
+            """)
 
     @Argument(help: "The key.") var key: String
     @Argument(help: "The value; - reads it from standard input.") var value: String
