@@ -17,14 +17,12 @@ extension DataNode {
         wasSeen = true
         guard let config = view.config else { return }
         if setsAsideFormerLog(config, now: now, into: &effects) { return }
-        if !store.isWhole, store.lineage == config.lineage,
-            config.inSync.contains(MemberID(store: store.store, number: number))
-        {
-            effects.reached(.becameWholeAgain)
-            store.becameWhole()
-        }
+        becomeWhole(config, as: number, into: &effects)
         if config.primary == MemberID(store: store.store, number: number) {
             serve(config, as: number, now: now, into: &effects)
+            // One that an operator has chosen takes the new history up only there; and its next registration may come before
+            // anything else makes it look again.
+            becomeWhole(config, as: number, into: &effects)
         } else {
             if primary != nil { stepDown("config names another primary in term \(config.term)", now: now, into: &effects) }
             let me = MemberID(store: store.store, number: number)
@@ -35,6 +33,15 @@ extension DataNode {
                 store.adopt(term: config.term)
             }
         }
+    }
+
+    /// An in-sync member of its own history has everything that counts, whatever a crash had taken from it before.
+    private mutating func becomeWhole(_ config: GroupConfig, as number: UInt64, into effects: inout Sink) {
+        guard !store.isWhole, store.isOpen, store.lineage == config.lineage,
+            config.inSync.contains(MemberID(store: store.store, number: number))
+        else { return }
+        effects.reached(.becameWholeAgain)
+        store.becameWhole()
     }
 
     private mutating func serve(_ config: GroupConfig, as number: UInt64, now: Instant, into effects: inout Sink) {
