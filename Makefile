@@ -6,6 +6,8 @@
 # Everything but generated code.
 SWIFT_SOURCES := Package.swift $(filter-out Sources/AviaryProtos,$(wildcard Sources/*)) Tests SimTests
 SEEDS ?= 1..1000
+# A tenth faster than with the shared library of the language.
+RELEASE := -c release --static-swift-stdlib
 
 help: ## show this
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | awk -F'|' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -32,10 +34,12 @@ protos: ## generate Sources/AviaryProtos and the reflection descriptors from pro
 	@scripts/generate-protos.sh
 
 sweep: ## simulate many seeds: make sweep SEEDS=1..100000
-	swift run -c release --static-swift-stdlib sim sweep --seeds $(SEEDS)
+	swift build $(RELEASE) --product sim
+	"$$(swift build $(RELEASE) --show-bin-path)/sim" sweep --seeds $(SEEDS)
 
 score: ## plant each known mistake into a copy of the sources, and count seeds until the simulator sees it
-	swift run -c release --static-swift-stdlib sim score
+	swift build $(RELEASE) --product sim
+	"$$(swift build $(RELEASE) --show-bin-path)/sim" score
 
 clean: ## remove what was built and the logs of earlier runs
 	rm -rf .build .run
