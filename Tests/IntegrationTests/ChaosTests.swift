@@ -93,13 +93,18 @@ struct ChaosTests {
         var faults: [ChaosFault] = []
         let deadline = ContinuousClock.now + Self.length
         var round = 0
+        var wasSingle = true
         while ContinuousClock.now < deadline {
             round += 1
             try await ensemble.waitUntilServing()
             let status = try await cluster.waitUntilWhole()
             // Time in which nothing happens: the sessions of killed nodes end, and clients find back.
             try await Task.sleep(for: .milliseconds(500))
-            _ = load.history.takeFailures()
+            // What was still under way when the last fault ended counts to it.
+            let late = load.history.takeFailures().failures
+            if wasSingle, let first = late.first {
+                Issue.record("when a single fault was over: \(late.count) failed, such as \(first.what): \(first.error)")
+            }
             if faults.isEmpty { faults = shuffled(ChaosFault.all(network: network != nil), &random) }
             // Now and then two at once: then a group may be out for as long as they last.
             let now = faults.count > 1 && round % 5 == 0 ? 2 : 1
@@ -110,6 +115,7 @@ struct ChaosTests {
             }
             faults.removeLast(now)
             guard !told.isEmpty else { continue }
+            wasSingle = told.count == 1
             try await Task.sleep(for: .milliseconds(Int(5500 + random.below(2500))))
             try chaos.end()
             try await ensemble.waitUntilServing()
