@@ -19,7 +19,7 @@ import Wire
 /// as a new version, and a transaction that comes late fails at the version or the epoch.
 public struct Mastership: Hashable, Sendable {
     /// A transaction that is under way.
-    private struct Transaction: Hashable {
+    struct Transaction: Hashable {
         var id: CoordinationID
         var touchesRing: Bool
         /// To log when it is done.
@@ -34,12 +34,6 @@ public struct Mastership: Hashable, Sendable {
         func hash(into hasher: inout Hasher) { hasher.combine(id) }
     }
 
-    /// What came of an operator's recovery.
-    public struct RecoveryOutcome: Hashable, Sendable {
-        public var id: UInt64
-        public var reply: ClientReply
-    }
-
     private struct Pause: Hashable {
         var until: Instant
         var next: Nanoseconds
@@ -52,10 +46,13 @@ public struct Mastership: Hashable, Sendable {
     public let epoch: Int32
     private let virtualNodes: Int
     private let timer: TimerID
-    private var port: CoordinationPort
-    private var random: SeededRandom
-    private var transactions = SortedMap<String, Transaction>()
-    private var recoveries: [RecoveryOutcome] = []
+    var port: CoordinationPort
+    var random: SeededRandom
+    var transactions = SortedMap<String, Transaction>()
+    /// Outcomes of recoveries that were not taken yet, and reads of `top` for those that have just been asked for.
+    var recoveries: [RecoveryOutcome] = []
+    var censuses = SortedMap<UInt64, CoordinationID>()
+    var counted: [Census] = []
     private var pauses = SortedMap<String, Pause>()
     private var timerDue: Instant?
     /// What was last logged of each group, so that a change is logged once.
@@ -125,7 +122,7 @@ public struct Mastership: Hashable, Sendable {
         _ event: CoordinationEvent, groups: inout SortedMap<String, GroupView>, ring: inout RingView, session: Session,
         at now: Instant, into sink: inout Sink
     ) {
-        guard case .reply(let id, let reply) = event.kind,
+        guard case .reply(let id, let reply) = event.kind, !censusTaken(id, reply),
             let name = transactions.first(where: { $0.1.id == id })?.0, let transaction = transactions[name]
         else { return }
         transactions[name] = nil
@@ -310,7 +307,7 @@ extension Mastership {
             into: &sink)
     }
 
-    private mutating func send(
+    mutating func send(
         _ operations: [MultiOperation], _ group: String, _ member: MemberID, term: UInt64, touchesRing: Bool,
         isBootstrap: Bool, isDeposition: Bool = false, recovery: (id: UInt64, answer: Recovered)? = nil,
         into sink: inout Sink
@@ -319,79 +316,6 @@ extension Mastership {
         transactions[group] = Transaction(
             id: id, touchesRing: touchesRing, member: member, term: term, isBootstrap: isBootstrap, isDeposition: isDeposition,
             recovery: recovery)
-    }
-}
-
-// MARK: - Recovery
-
-extension Mastership {
-    /// An operator gives up the in-sync stores of a group: `chosen` begins a new history as its only member.
-    ///
-    /// The transaction proves that none of the in-sync stores is registered in the life that counts, so that none of them can be primary
-    /// or be made one; a life that is cut off from ZooKeeper may go on for as long as its session's end is unknown to it, and what it
-    /// acknowledges then is lost, too. That the others are gone for good is the operator's word.
-    ///
-    /// - Parameters:
-    ///   - id: by which the outcome is known (`takeRecoveries`).
-    ///   - candidates: registered stores that have answered, and where their logs end now.
-    /// - Returns: the answer, where it is known at once; nil where the outcome will follow.
-    public mutating func recover(
-        _ request: RecoverRequest, id: UInt64, candidates: [Recovered.Candidate], _ view: GroupView, session: Session,
-        at now: Instant, into sink: inout Sink
-    ) -> ClientReply? {
-        guard !isDeposed, session.isConnected, session.token == port.session, view.isCurrent(session),
-            transactions[request.group] == nil
-        else {
-            return .failed(ClientError(.unavailable, "group \(request.group) is just being looked at; nothing was done"))
-        }
-        guard let config = view.config, let choice = GroupRecovery(request, config, view, candidates: candidates) else {
-            sink.reached(.recoveryRefused)
-            let reason = GroupRecovery.refusal(request, view, candidates: candidates)
-            return .failed(
-                ClientError(.failedPrecondition, "group \(request.group) is not recovered: \(reason); nothing was done"))
-        }
-        guard request.acceptsDataLoss else { return .recovered(choice.answer(isDone: false, lineage: Lineage(""))) }
-        let next = choice.config(lineage: Lineage(random.uuid()))
-        let answer = choice.answer(isDone: true, lineage: next.lineage)
-        sink.log(
-            .warning, "an operator gives up a group's in-sync stores",
-            [
-                LogField("group", request.group), LogField("by", request.by), LogField("store", answer.chosen.member),
-                LogField("position", answer.chosen.last), LogField("lost", "\(answer.formerInSync.map(\.description))"),
-                LogField("lineage", next.lineage), LogField("term", next.term),
-            ])
-        var operations = [MultiOperation.check(path: Paths.serverEpoch, version: epoch)]
-        for member in config.inSync {
-            let path = Paths.member(member.number, ofGroup: request.group)
-            operations += [.create(path: path, data: [], mode: .persistent), .delete(path: path, version: -1)]
-        }
-        operations += [
-            .check(path: Paths.member(answer.chosen.member.number, ofGroup: request.group), version: -1),
-            .create(
-                path: Paths.recovery(next.term, ofGroup: request.group), data: choice.record(answer), mode: .persistent),
-            .set(path: Paths.config(ofGroup: request.group), data: next.bytes, version: view.configVersion),
-            .set(path: Paths.primary(ofGroup: request.group), data: next.primaryBytes, version: -1),
-        ]
-        send(
-            operations, request.group, answer.chosen.member, term: next.term, touchesRing: false, isBootstrap: false,
-            recovery: (id, answer), into: &sink)
-        return nil
-    }
-
-    private mutating func recoveryFailed(_ id: UInt64, _ error: CoordinationError, group: String) {
-        let reply =
-            error.isOutcomeUnknown
-            ? ClientError(.aborted, "the connection to ZooKeeper broke: group \(group) may be recovered; see its status")
-            : ClientError(
-                .unavailable, "group \(group) has changed meanwhile (\(error)): look at its status again; nothing was done")
-        recoveries.append(RecoveryOutcome(id: id, reply: .failed(reply)))
-    }
-
-    /// Outcomes of recoveries since the last call.
-    public mutating func takeRecoveries() -> [RecoveryOutcome] {
-        guard !recoveries.isEmpty else { return [] }
-        defer { recoveries.removeAll() }
-        return recoveries
     }
 }
 

@@ -86,6 +86,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case committedUnderUndecidedConfig
     /// Entries that every in-sync store had were not committed, because these are fewer than minsync.
     case commitWaitedForMinSync
+    /// One that had fallen silent was not shrunk away yet, because minsync hung on others that had just missed a heartbeat.
+    case shrinkWaitedForDoubtful
     /// A member whose registration is gone was shrunk away.
     case memberShrunkForItsEnd
     /// A registered member that did not answer was shrunk away.

@@ -69,6 +69,17 @@ public struct ConfigWriter: Sendable {
         @inline(__always) get { isBusy ? unionOfAll : base.inSync }
     }
 
+    /// How many stores the smallest of the sets has that may be in force: so many at least hold what all of them hold. (Their union may
+    /// name more; two lives of one store, too.)
+    public var fewestInForce: Int {
+        let fewest = isBusy ? (undecided + [target, base]).map { Self.stores($0.inSync) }.min() : nil
+        return fewest ?? Self.stores(base.inSync)
+    }
+
+    private static func stores(_ members: [MemberID]) -> Int {
+        members.indices.count { index in !members[..<index].contains { $0.store == members[index].store } }
+    }
+
     private var unionOfAll: [MemberID] {
         var union = base.inSync
         for config in undecided + [target] {

@@ -63,6 +63,9 @@ struct Hearing: Hashable, Sendable {
         return answeredAt >= max(heard, listeningSince) + silence / 2 && now - answeredAt <= silence
     }
 
+    /// Whether a store has let half of its time go by without a word.
+    func isDoubtful(since heard: Instant, now: Instant) -> Bool { now - max(heard, listeningSince) >= silence / 2 }
+
     /// Whether it is time to look for a node that answers.
     func needsWitness(since heard: Instant, now: Instant) -> Bool {
         let (since, half) = (max(heard, listeningSince), silence / 2)

@@ -19,6 +19,7 @@ extension Primary {
         guard !writer.isBusy else { return }
         if writer.config.inSync.contains(where: { isLost($0, now: now) }) {
             let lost = writer.config.inSync.filter { isLost($0, now: now) }
+            if waitsForDoubtful(besides: lost, now: now) { return effects.reached(.shrinkWaitedForDoubtful) }
             if waitsToBeDeposed(instead: lost, now: now, into: &effects) { return }
             return shrink(away: lost, now: now, into: &effects)
         }
@@ -29,13 +30,32 @@ extension Primary {
 
     // MARK: minsync
 
+    /// Standbys that are cut off together fall silent together, but not at the same instant. Shrinking the first away at once
+    /// would hide that the set is about to go below minsync, and after it the rest is too few to replace this primary. So where
+    /// minsync hangs on members that have just missed a heartbeat, too, it is first seen whether these come back.
+    private func waitsForDoubtful(besides lost: [MemberID], now: Instant) -> Bool {
+        let inSync = writer.config.inSync
+        guard options.minSync > 1, inSync.count - lost.count >= options.minSync else { return false }
+        let doubtful = inSync.count { !lost.contains($0) && isDoubtful($0, now: now) }
+        return inSync.count - lost.count - doubtful < options.minSync && livingOthers >= options.minSync
+    }
+
+    /// How many other members of the in-sync set are registered: they could do without this primary.
+    private var livingOthers: Int { writer.config.inSync.count { $0 != me && registered.contains($0.number) } }
+
+    private func isDoubtful(_ member: MemberID, now: Instant) -> Bool {
+        guard member != me, let index = peers.index(of: member.number), peers.values[index].member == member else {
+            return false
+        }
+        return hearing.isDoubtful(since: peers.values[index].heardAt, now: now)
+    }
+
     /// A primary that would have to shrink below minsync could commit nothing afterwards. Where enough others live to do without
     /// it, which they and the master tell each other, it is deposed: so it answers the master's probe, for as long as the
     /// replication timeout. After that nobody does, and a smaller set at least brings the lease back.
     private mutating func waitsToBeDeposed(instead lost: [MemberID], now: Instant, into effects: inout Sink) -> Bool {
         let inSync = writer.config.inSync
-        let others = inSync.filter { $0 != me && registered.contains($0.number) }
-        guard inSync.count >= options.minSync, inSync.count - lost.count < options.minSync, others.count >= options.minSync
+        guard inSync.count >= options.minSync, inSync.count - lost.count < options.minSync, livingOthers >= options.minSync
         else {
             shortSince = nil
             return false

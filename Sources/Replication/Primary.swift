@@ -282,7 +282,7 @@ public struct Primary: Sendable {
         }
         for index in peers.keys.indices where peers.values[index].isJoining { mark = min(mark, peers.values[index].acked) }
         // What is inherited is committed with the first entry of the term, however few have it: it may have been acknowledged.
-        if writer.mayBeInForce.count < options.minSync, mark > firstOfTerm {
+        if options.minSync > 1, mark > firstOfTerm, writer.fewestInForce < options.minSync {
             effects.reached(.commitWaitedForMinSync)
             mark = firstOfTerm
         }

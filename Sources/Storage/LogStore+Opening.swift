@@ -115,6 +115,9 @@ extension LogStore {
         case .fresh: return logIsMissing(into: &effects)
         case .usable(let found):
             contents = found.contents
+            // What is gone may have said that entries counted before they were synced. (Under `always` only what was never
+            // acknowledged is torn.)
+            if options.sync.isWeak, found.tornBytes > 0 { contents.isWholeAsItStands = false }
             isWhole = contents.isWholeAsItStands
             if !isWhole { effects.reached(.openedNotWhole) }
             // From here on entries may count that a crash takes away: the log says so first.

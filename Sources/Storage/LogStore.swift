@@ -120,7 +120,10 @@ public struct LogStore: Sendable {
     @inlinable public var writeMark: UInt64 { writing.writeMark }
     @inlinable public var durableMark: UInt64 { writing.durableMark }
     /// The same of what the disk has done with it, as far as the policy waits for that: where it stands still, the disk hangs.
-    public var settledMark: UInt64 { options.sync.isWeak ? writing.writtenMark : writing.durableMark }
+    public var settledMark: UInt64 {
+        let awaitsSync = !options.sync.isWeak || writing.durableMark < writing.wantedMark
+        return awaitsSync ? writing.durableMark : writing.writtenMark
+    }
     /// Whether anything that was handed over is not synced.
     public var hasUnsynced: Bool { writing.durableMark < writing.writeMark }
 

@@ -84,8 +84,8 @@ struct MastershipTests {
         let view = try #require(groups["g"])
         let candidate = Recovered.Candidate(member: member("c/3"), last: Position(term: 4, seq: 9))
         let reply = master.recover(
-            RecoverRequest(group: "g", store: nil, acceptsDataLoss: true, by: "ada"), id: 1, candidates: [candidate], view,
-            session: bench.session, at: bench.now, into: &bench.sink)
+            RecoverRequest(group: "g", store: nil, acceptsDataLoss: true, by: "ada"), id: 1, topVersion: 8,
+            candidates: [candidate], view, session: bench.session, at: bench.now, into: &bench.sink)
         #expect(reply == nil)
         let (request, operations) = try #require(try transaction())
         let proof: [MultiOperation] = [1, 2].flatMap { number in
@@ -95,9 +95,9 @@ struct MastershipTests {
             ]
         }
         #expect(
-            Array(operations.prefix(6)) == [.check(path: "/server/epoch", version: 5)] + proof + [
-                .check(path: "/data/g/3", version: -1)
-            ])
+            Array(operations.prefix(7)) == [
+                .check(path: "/server/epoch", version: 5), .check(path: "/data/g/top", version: 8),
+            ] + proof + [.check(path: "/data/g/3", version: -1)])
         step(.reply(request.id, .failed(.nodeExists, operations: operations.map { _ in nil })))
         guard case .failed(let error)? = master.takeRecoveries().first?.reply else {
             Issue.record("it was told that it is done")

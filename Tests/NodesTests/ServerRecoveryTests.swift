@@ -20,6 +20,7 @@ struct ServerRecoveryTests {
             lineage: Lineage("old"), term: 4, primary: Self.member(1), inSync: [Self.member(1), Self.member(2)])
         bench.write("/data/g", [])
         bench.write("/data/g/primary", Array("1".utf8))
+        bench.write("/data/g/top", Array("6".utf8))
         bench.write("/data/g/config", config.bytes)
         for number in 3...5 as ClosedRange<UInt64> { register(number, lineage: number == 5 ? "another" : "old") }
         _ = bench.takeSent()
@@ -73,6 +74,16 @@ struct ServerRecoveryTests {
         for line in ["by=ada", "former-lineage=old", "former-insync=store2/2", "position=4:12", "other=store3/3 4:10"] {
             #expect(record.split(separator: "\n").contains { $0 == line }, "\(line)")
         }
+    }
+
+    /// It holds more than the others, perhaps, and nobody has asked it.
+    @Test mutating func itIsRefusedWhereAStoreRegistersMeanwhile() {
+        ask()
+        // The master has not heard of its registration yet.
+        bench.write("/data/g/top", Array("7".utf8))
+        tell([3: 10, 4: 12])
+        #expect(refusal()?.code == .unavailable)
+        #expect(config?.term == 4)
     }
 
     @Test mutating func withoutTheOperatorsAcceptanceNothingIsDone() throws {

@@ -140,4 +140,52 @@ struct MinSyncTests {
         #expect(pass(.milliseconds(200), hearing: [Self.standbys[0]])?.inSync == [Self.me, Self.standbys[0]])
         #expect(primary.yieldsTo == 0)
     }
+
+    /// Cut off from everybody but ZooKeeper, and from one of them a moment later.
+    @Test mutating func twoThatFallSilentOneAfterTheOtherCountTogether() {
+        takeOffice(with: Self.standbys)
+        #expect(pass(.milliseconds(100), hearing: Self.standbys) == nil)
+        now = now + .milliseconds(5)
+        ack(disk.store.last.seq, from: [Self.standbys[0]])
+        var yielded = false
+        for _ in 0..<60 {
+            now = now + .milliseconds(10)
+            primary.witnessed(at: now)
+            #expect(endBatch() == nil, "a set of two would be too few to do without this primary")
+            yielded = yielded || primary.yieldsTo == 2
+        }
+        #expect(yielded)
+    }
+
+    @Test mutating func oneThatFallsSilentIsNotWaitedForLongBecauseOfOneThatComesBack() {
+        takeOffice(with: Self.standbys)
+        let began = now
+        #expect(pass(.milliseconds(300), hearing: []) == nil)
+        #expect(pass(.seconds(2), hearing: [Self.standbys[0]])?.inSync == [Self.me, Self.standbys[0]])
+        #expect(now - began <= .milliseconds(600))
+    }
+
+    /// A later life of a member stands beside it while its growth is undecided, and is no third store.
+    @Test mutating func twoLivesOfOneStoreAreOneStore() {
+        var writer = ConfigWriter(
+            group: "g", me: Self.me,
+            config: GroupConfig(lineage: Lineage("l"), term: 4, primary: Self.me, inSync: [Self.me, Self.standbys[0]]),
+            version: 3, port: CoordinationPort(owner: 9, session: SessionToken(1)))
+        var next = writer.config
+        next.inSync = [Self.me, MemberID(store: Self.standbys[0].store, number: 7)]
+        writer.write(next, mustBeRegistered: 7, into: &disk.sink)
+        #expect(writer.mayBeInForce.count == 3 && writer.fewestInForce == 2)
+    }
+
+    /// What all of the union hold, the smaller set holds: but it is too few.
+    @Test mutating func aGrowthThatIsNotDecidedDoesNotCount() {
+        var writer = ConfigWriter(
+            group: "g", me: Self.me, config: GroupConfig(lineage: Lineage("l"), term: 4, primary: Self.me, inSync: [Self.me]),
+            version: 3, port: CoordinationPort(owner: 9, session: SessionToken(1)))
+        #expect(writer.fewestInForce == 1)
+        var next = writer.config
+        next.inSync = [Self.me, Self.standbys[0]]
+        writer.write(next, mustBeRegistered: 2, into: &disk.sink)
+        #expect(writer.mayBeInForce.count == 2 && writer.fewestInForce == 1)
+    }
 }

@@ -117,6 +117,35 @@ struct SyncPolicyTests {
         }
     }
 
+    @Test("Where the end is lost under a weaker policy, nothing says any more that the store is whole")
+    func lostLine() throws {
+        var life = Self.life(.always)
+        life.append(.beginTerm)
+        life.flushAndSettle()
+        life.close()
+        life = Self.life(.none, life.disk.afterProcessCrash())
+        life.append(.beginTerm)
+        life.flushAndSettle()
+        #expect(!Self.life(.none, life.disk.afterProcessCrash()).store.isWhole)
+        var log = try #require(life.disk[.log])
+        let line = try #require(text(life).range(of: "%whole no "))
+        log[text(life).utf8.distance(from: text(life).startIndex, to: line.lowerBound) + 7] ^= 1
+        #expect(!Self.life(.none, TestDisk([(.log, log)])).store.isWhole)
+    }
+
+    @Test("A sync that hangs is noticed under every policy", arguments: [SyncPolicy.none, .interval(.seconds(1)), .always])
+    func hangingSync(_ sync: SyncPolicy) {
+        var life = Self.life(sync)
+        life.append(.beginTerm)
+        life.act { store, _ in store.demandSync() }
+        life.act { $0.flush(into: &$1) }
+        let isWritten = life.performOne()
+        #expect(isWritten)
+        #expect(life.store.settledMark < life.store.writeMark)
+        life.settle()
+        #expect(life.store.settledMark == life.store.writeMark)
+    }
+
     @Test("A truncation keeps what the log says of its store")
     func truncation() {
         var life = Self.life(.none)

@@ -43,6 +43,7 @@ extension ServerNode {
         }
         if asker == Owner.mastership {
             mastership?.step(event, groups: &groups, ring: &ring, session: session, at: now, into: &effects)
+            countRecoveries(at: now, into: &effects)
             concludeRecoveries(into: &effects)
         }
     }

@@ -14,8 +14,10 @@ struct PendingRecovery: Hashable, Sendable {
     enum Stage: Hashable, Sendable {
         /// It was passed on to the master.
         case passedOn(to: Address)
+        /// ZooKeeper is asked for the group's next number, which must not move until the end.
+        case counting
         /// The registered stores are asked where their logs end.
-        case asking
+        case asking(topVersion: Int32)
         /// ZooKeeper has it.
         case writing
     }
@@ -46,7 +48,7 @@ extension ServerNode {
         guard recoveries.count < Self.mostRecoveries else {
             return refuse(.resourceExhausted, "\(Self.mostRecoveries) recoveries are under way", into: &effects)
         }
-        guard mastership == nil else { return ask(request, asker, at: now, into: &effects) }
+        guard mastership == nil else { return count(request, asker, at: now, into: &effects) }
         guard case .call = asker, let master = master.record?.address, master != address else {
             return refuse(.unavailable, "server \(address) is not the master, and knows no other", into: &effects)
         }
@@ -57,25 +59,57 @@ extension ServerNode {
         setRecoveryTimer(into: &effects)
     }
 
-    /// The master: what do the registered stores hold?
-    private mutating func ask(
+    /// The master: who is registered, for certain?
+    private mutating func count(
         _ request: RecoverRequest, _ asker: PendingRecovery.Asker, at now: Instant, into effects: inout Sink
     ) {
-        guard let view = groups[request.group] else {
+        guard groups.contains(request.group) else {
             let message = "server \(address) knows no group \(request.group); nothing was done"
             return answer(asker, .failed(ClientError(.failedPrecondition, message)), into: &effects)
         }
-        var pending = PendingRecovery(
-            asker: asker, request: request, stage: .asking, until: now + options.statusPatience)
-        for (number, member) in view.members {
-            let id = requests.freshID()
-            pending.questions[id] = MemberID(store: member.store, number: number)
-            effects.append(.send(.statusQuery(id: id), to: member.address))
-        }
         let id = requests.freshID()
-        recoveries[id] = pending
-        if pending.questions.isEmpty { decide(id, at: now, into: &effects) }
+        recoveries[id] = PendingRecovery(
+            asker: asker, request: request, stage: .counting, until: now + options.statusPatience * 2)
+        let session = session
+        mastership?.takeCensus(of: request.group, for: id, session: session, into: &effects)
+        countRecoveries(at: now, into: &effects)
         setRecoveryTimer(into: &effects)
+    }
+
+    /// What ZooKeeper said of next numbers. What do the registered stores hold?
+    mutating func countRecoveries(at now: Instant, into effects: inout Sink) {
+        guard !recoveries.isEmpty else { return }
+        for census in mastership?.takeCensuses() ?? [] {
+            guard let pending = recoveries[census.id], pending.stage == .counting else { continue }
+            // The number came behind every registration that it counts, and so did their announcements.
+            guard let version = census.version, let view = groups[pending.request.group], view.isCurrent(session) else {
+                end(census.id, .failed(notNow(pending.request)), into: &effects)
+                continue
+            }
+            ask(census.id, view, topVersion: version, at: now, into: &effects)
+        }
+        setRecoveryTimer(into: &effects)
+    }
+
+    private mutating func ask(
+        _ id: UInt64, _ view: GroupView, topVersion: Int32, at now: Instant, into effects: inout Sink
+    ) {
+        var questions = SortedMap<UInt64, MemberID>()
+        for (number, member) in view.members {
+            let question = requests.freshID()
+            questions[question] = MemberID(store: member.store, number: number)
+            effects.append(.send(.statusQuery(id: question), to: member.address))
+        }
+        recoveries.update(id) { pending in
+            pending.stage = .asking(topVersion: topVersion)
+            pending.until = now + options.statusPatience
+            pending.questions = questions
+        }
+        if questions.isEmpty { decide(id, at: now, into: &effects) }
+    }
+
+    private func notNow(_ request: RecoverRequest) -> ClientError {
+        ClientError(.unavailable, "group \(request.group) is just being looked at, ask again; nothing was done")
     }
 
     mutating func recoveryHeard(_ question: UInt64, _ replica: ReplicaStatus, at now: Instant, into effects: inout Sink) {
@@ -91,7 +125,7 @@ extension ServerNode {
     }
 
     private mutating func decide(_ id: UInt64, at now: Instant, into effects: inout Sink) {
-        guard let pending = recoveries[id], pending.stage == .asking else { return }
+        guard let pending = recoveries[id], case .asking(let topVersion) = pending.stage else { return }
         recoveries.update(id) { pending in
             pending.questions = SortedMap()
             pending.stage = .writing
@@ -102,7 +136,8 @@ extension ServerNode {
         }
         let session = session
         if let reply = mastership?.recover(
-            pending.request, id: id, candidates: pending.candidates, view, session: session, at: now, into: &effects)
+            pending.request, id: id, topVersion: topVersion, candidates: pending.candidates, view, session: session, at: now,
+            into: &effects)
         {
             end(id, reply, into: &effects)
         }
@@ -133,6 +168,7 @@ extension ServerNode {
     mutating func recoveryTimerFired(at now: Instant, into effects: inout Sink) {
         for (id, pending) in recoveries where pending.until <= now {
             switch pending.stage {
+            case .counting: end(id, .failed(notNow(pending.request)), into: &effects)
             case .asking: decide(id, at: now, into: &effects)
             case .passedOn: recoveriesLost(where: { $0 == pending }, into: &effects)
             // The session's end, at the latest, brings an answer.
