@@ -114,6 +114,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case peerWasBusy
     /// A store was fed from the log file.
     case learnerFedFromFile
+    /// A learner did not come closer, and was given more at a time.
+    case learnerFedFaster
     /// Entries waited because as much as allowed was under way to a store.
     case windowWasFull
 

@@ -30,7 +30,10 @@ struct PeerProgress: Hashable, Sendable {
     /// Entries under way: the last sequence number of each append and its bytes.
     private var underWay: Deque<Flight> = []
     private(set) var bytesUnderWay = 0
+    private(set) var bytesAcked: Int64 = 0
     var appendsUnderWay: Int { underWay.count }
+    /// How it is fed while nobody waits for it.
+    var pace: FeedPace
     /// The read of older entries that this peer waits for.
     var reading: UInt64?
     /// Holds another history or is otherwise beyond help: told once, left alone.
@@ -41,10 +44,11 @@ struct PeerProgress: Hashable, Sendable {
         var bytes: Int
     }
 
-    init(member: MemberID, address: Address, next: UInt64, now: Instant) {
+    init(member: MemberID, address: Address, next: UInt64, pace: FeedPace, now: Instant) {
         self.member = member
         self.address = address
         self.next = next
+        self.pace = pace
         heardAt = now
         movedAt = now
     }
@@ -65,6 +69,7 @@ struct PeerProgress: Hashable, Sendable {
         while let first = underWay.first, first.last <= acked {
             underWay.removeFirst()
             bytesUnderWay -= first.bytes
+            bytesAcked += Int64(first.bytes)
         }
         next = max(next, acked + 1)
     }

@@ -19,12 +19,17 @@ extension Primary {
 
     /// Sends what the window allows. Returns whether anything was sent.
     private mutating func feed(peerAt index: Int, store: inout LogStore, now: Instant, into effects: inout Sink) -> Bool {
+        guard peers.values[index].isMatched, peers.values[index].reading == nil, peers.values[index].next <= store.last.seq
+        else {
+            return false
+        }
         var spoke = false
+        let window = window(forPeerAt: index, size: store.size, now: now, into: &effects)
         while peers.values[index].isMatched, peers.values[index].reading == nil,
-            peers.values[index].next <= store.last.seq, peers.values[index].bytesUnderWay < options.windowBytes,
+            peers.values[index].next <= store.last.seq, peers.values[index].bytesUnderWay < window,
             peers.values[index].appendsUnderWay < options.windowAppends
         {
-            let budget = min(options.appendBytes, options.windowBytes - peers.values[index].bytesUnderWay)
+            let budget = min(options.appendBytes, window - peers.values[index].bytesUnderWay)
             switch store.entries(from: peers.values[index].next, maxBytes: budget, into: &effects) {
             case .entries(let entries):
                 guard !entries.isEmpty else { return spoke }
@@ -38,6 +43,19 @@ extension Primary {
             effects.reached(.windowWasFull)
         }
         return spoke
+    }
+
+    /// How many bytes may be under way to a store. Whoever waits for it waits for every byte; a learner takes what is left over.
+    private mutating func window(
+        forPeerAt index: Int, size: Int64, now: Instant, into effects: inout Sink
+    ) -> Int {
+        if peers.values[index].isJoining || writer.mayBeInForce.contains(peers.values[index].member) {
+            return options.windowBytes
+        }
+        let range = min(options.learnerWindowBytes, options.windowBytes)...options.windowBytes
+        let hasGrown = peers.update(at: index) { $0.pace.look(fed: $0.bytesAcked, size: size, range: range, now: now) }
+        if hasGrown { effects.reached(.learnerFedFaster) }
+        return peers.values[index].pace.window
     }
 
     /// The store is only looked at; `inout`, so that it is not copied for that.

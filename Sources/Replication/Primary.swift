@@ -116,7 +116,9 @@ public struct Primary: Sendable {
             let member = MemberID(store: registration.store, number: number)
             // A store of the same identity is a copy of this disk's file, or a life that has not ended: not a replica.
             if member.store == me.store { continue }
-            peers[number] = PeerProgress(member: member, address: registration.address, next: store.last.seq + 1, now: now)
+            peers[number] = PeerProgress(
+                member: member, address: registration.address, next: store.last.seq + 1,
+                pace: FeedPace(window: options.learnerWindowBytes, size: store.size, now: now), now: now)
         }
     }
 

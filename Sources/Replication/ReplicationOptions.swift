@@ -14,6 +14,9 @@ public struct ReplicationOptions: Hashable, Sendable {
     public var silenceTimeout: Nanoseconds
     /// Bytes of entries that may be under way to one store.
     public var windowBytes: Int
+    /// The same for a store that nobody waits for, to begin with: it is fed in pieces of this size, one at a time, and in larger ones
+    /// only where it would not catch up.
+    public var learnerWindowBytes: Int
     /// Appends with entries that may be under way to one store; well below what a link queues.
     public var windowAppends: Int
     /// Bytes of entries in one append (a larger single entry goes alone).
@@ -27,7 +30,8 @@ public struct ReplicationOptions: Hashable, Sendable {
     public init(
         heartbeat: Nanoseconds = .milliseconds(100), lease: Nanoseconds = .milliseconds(400), driftPercent: Int64 = 5,
         replicationTimeout: Nanoseconds = .milliseconds(1500), silenceTimeout: Nanoseconds = .milliseconds(350),
-        windowBytes: Int = 8 << 20, windowAppends: Int = 128, appendBytes: Int = 1 << 20, joinDistance: UInt64 = 256,
+        windowBytes: Int = 8 << 20, learnerWindowBytes: Int = 64 << 10, windowAppends: Int = 128, appendBytes: Int = 1 << 20,
+        joinDistance: UInt64 = 256,
         minSync: Int = 1
     ) {
         self.heartbeat = heartbeat
@@ -36,6 +40,7 @@ public struct ReplicationOptions: Hashable, Sendable {
         self.replicationTimeout = replicationTimeout
         self.silenceTimeout = silenceTimeout
         self.windowBytes = windowBytes
+        self.learnerWindowBytes = learnerWindowBytes
         self.windowAppends = windowAppends
         self.appendBytes = appendBytes
         self.joinDistance = joinDistance

@@ -111,6 +111,8 @@ public struct LogStore: Sendable {
     @inlinable public var durable: UInt64 { writing.counted }
     /// Entries through this sequence number are applied.
     @inlinable public var commit: UInt64 { contents.commit }
+    /// Bytes of the log, with what is not written yet.
+    public var size: Int64 { writing.encodedEnd }
     /// The number of keys in the committed state.
     public var keyCount: Int { contents.index.count }
     /// Which term made which entries, oldest first.

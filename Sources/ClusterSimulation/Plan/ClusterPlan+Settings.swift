@@ -138,6 +138,7 @@ extension ClusterPlan {
         Setting("page-bytes", \.world.disk.pageBytes),
         Setting("sync-time", \.world.disk.syncTime),
         Setting("window-bytes", \.data.replication.windowBytes),
+        Setting("learner-window-bytes", \.data.replication.learnerWindowBytes),
         Setting("append-bytes", \.data.replication.appendBytes),
         Setting("join-distance", \.data.replication.joinDistance),
         Setting("min-sync", \.data.replication.minSync),

@@ -206,6 +206,7 @@ public struct ClusterPlan: Sendable {
         // Small, so that their limits are met, but not so small that a learner could never catch up with the load.
         data.replication.windowBytes = pick([6_000 + 8 * padding, 8 << 20])
         data.replication.appendBytes = pick([500 + 2 * padding, 1 << 20])
+        data.replication.learnerWindowBytes = data.replication.appendBytes
         data.replication.joinDistance = pick([1, 16, 256])
         data.storage.chunkBytes = pick([512 + padding, 4_096, 1 << 20])
         data.storage.cachedEntryBytes = pick([400, 1 << 20])
