@@ -70,7 +70,7 @@ let package = Package(
         .target(
             name: "ClusterSimulation",
             dependencies: [
-                "Simulation", "Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes",
+                "Simulation", "Machine", "Wire", "Placement", "Storage", "Coordination", "Replication", "Nodes", "Client",
             ],
             swiftSettings: swift6
         ),

@@ -22,6 +22,24 @@ import Testing
         }
     }
 
+    /// The machine that applications use decides whom they ask, and repeats for them.
+    @Test func clientsOnTheLibraryDoTheirWorkAndTheirScheduleRepeatsIt() throws {
+        let name = try #require(
+            (1...100).lazy.map { RunName($0, profile: .swarm) }.first {
+                let plan = ClusterRun($0).plan
+                return plan.libraryClients == plan.clients && plan.operations == 200
+            })
+        let schedule = ClusterRun.schedule(of: name)
+        var run = ClusterRun(name)
+        run.run()
+        #expect(run.violation == nil)
+        #expect(run.operations.succeeded > 50)
+        #expect(run.libraries.allSatisfy { $0.machine.operationsUnderWay == 0 && $0.lastOperation > 0 })
+        var again = ClusterRun(schedule: try ClusterSchedule(text: schedule.description))
+        again.run()
+        #expect(again.world.trace.hash == run.world.trace.hash)
+    }
+
     @Test func aScheduleSaysWhatItShowsThoughNumbersAreLeftOutOfThat() throws {
         var schedule = ClusterRun.schedule(of: RunName(3, profile: .small))
         schedule.fingerprint = Violation("nobody serves", "process 3 of 4 is down").fingerprint

@@ -122,6 +122,7 @@ extension ClusterPlan {
         Setting("patience", \.patience),
         Setting("direct-percent", \.directPercent),
         Setting("session-percent", \.sessionPercent),
+        Setting("library-clients", \.libraryClients),
         Setting("transfers", \.transfers),
         Setting("recovers", \.recovers),
         Setting("settings-change", \.changesSettings),

@@ -71,6 +71,9 @@ public struct ClusterPlan: Sendable {
     /// Which percentage of mutations are those of a client session: their clients repeat them until they know what became of them.
     public var sessionPercent: UInt64 = 0
 
+    /// How many clients, the first ones, are on the client library: it decides whom they ask, and repeats for them.
+    public var libraryClients = 0
+
     // The world and the nodes.
     public var world = usualWorld
     public var data = DataOptions(limits: ClusterPlan.limits)
@@ -121,6 +124,8 @@ public struct ClusterPlan: Sendable {
         let sync: [SyncPolicy] = [.always, .always, .none, .interval(.milliseconds(30)), .interval(.seconds(1))]
         let drawnSync = sync[random.below(sync.count)]
         if self.mode == .safety || recovers { data.storage.sync = drawnSync }
+        let drawnLibraries = [0, 0, (clients + 1) / 2, clients][random.below(4)]
+        if profile == .swarm { libraryClients = drawnLibraries }
     }
 
     private mutating func drawReads(_ random: inout SeededRandom) {

@@ -276,6 +276,7 @@ extension ClusterRun {
             asked = .put(version: version)
             request = .put(key: name, value: ReadState.value(key: operation.key, version: version, padding: operation.padding))
         }
+        if usesLibrary(operation) { return beginInLibrary(operation, key: key, kind, request, asked) }
         if operation.isOnce, operation.kind == .put || operation.kind == .delete {
             return beginOnce(operation, key: key, kind, request)
         }

@@ -1,3 +1,4 @@
+import Client
 import Coordination
 import Machine
 import Nodes
@@ -41,6 +42,8 @@ public struct ClusterRun: Sendable {
         /// A repeat of a mutation that was answered.
         case repeatAnswered(client: Int, Int)
         case giveUpRepeat(CallID)
+        case libraryTimer(client: Int, UInt64)
+        case cancelInLibrary(client: Int, OperationID)
         case heal
         case look
         /// The operator asks for another primary somewhere.
@@ -71,6 +74,9 @@ public struct ClusterRun: Sendable {
     var clientOfCall = LookupTable<CallID, Int>()
     /// Calls that repeat what was answered.
     var repeatOfCall = LookupTable<CallID, AnsweredMutation.Place>()
+    /// The first clients' libraries, and the attempts of them all.
+    var libraries: [LibraryClient] = []
+    var libraryCalls = LookupTable<CallID, LibraryAttempt>()
     /// What the operator waits for.
     var transfers = LookupTable<CallID, TransferRequest>()
     /// The last of them; the next waits for its end.
@@ -111,6 +117,8 @@ public struct ClusterRun: Sendable {
     /// What the operator does.
     var operation: SeededRandom
     private let identities: UInt64
+    /// Chance for client libraries: a stream beside the others.
+    var libraryIdentities: UInt64 { identities ^ 0x6C69_6272_6172_7921 }
 
     /// A run by chance. `writes`: whether its schedule is written down.
     public init(seed: UInt64, profile: Profile = .swarm, mode: RunMode? = nil, trace: Trace = Trace(), writes: Bool = false) {
@@ -162,7 +170,9 @@ public struct ClusterRun: Sendable {
         work = WorkOracle(
             WorkOracle.Shape(
                 servers: plan.servers, stores: plan.stores, clients: plan.clients,
-                callsPerClient: plan.sessionPercent > 0 ? 2 : 1, hasOperator: plan.transfers > 0 || plan.recovers,
+                // A library's operation, its routes, and its session.
+                callsPerClient: plan.libraryClients > 0 ? 3 : plan.sessionPercent > 0 ? 2 : 1,
+                hasOperator: plan.transfers > 0 || plan.recovers,
                 shortestPatience: plan.patience / 4,
                 windowAppends: plan.data.replication.windowAppends))
         budget = FaultBudget(groups: plan.stores.count)
@@ -171,6 +181,7 @@ public struct ClusterRun: Sendable {
         for operation in schedule?.operations ?? [] where operation.client < clients.count {
             clients[operation.client].script.append(operation)
         }
+        makeLibraries()
     }
 
     // MARK: The run
@@ -250,6 +261,8 @@ public struct ClusterRun: Sendable {
                 answered(client, call, outcome)
             } else if let place = repeatOfCall.removeValue(forKey: call) {
                 repeatAnswered(place, outcome)
+            } else if let attempt = libraryCalls.removeValue(forKey: call) {
+                libraryAnswered(attempt, outcome)
             } else if histories.calls[call] != nil {
                 recoveryAnswered(call, outcome)
             } else {
@@ -271,6 +284,8 @@ public struct ClusterRun: Sendable {
         case .attempt(let client, let call): attemptAgain(client, after: call)
         case .repeatAnswered(let client, let index): sendRepeat(client, index)
         case .giveUpRepeat(let call): giveUpRepeat(call)
+        case .libraryTimer(let client, let timer): libraryTimerFired(client, timer)
+        case .cancelInLibrary(let client, let id): cancelInLibrary(client, id)
         case .heal: heal()
         case .look: look()
         case .transfer: transfer()
