@@ -4,7 +4,7 @@ import Testing
 @testable import Simulation
 
 @Suite struct ClockTests {
-    @Test(arguments: [-24_000, -1, 0, 1, 333, 24_000, 200_000] as [Int64])
+    @Test(arguments: [-900_000, -24_000, -1, 0, 1, 333, 24_000, 200_000, 900_000] as [Int64])
     func aMomentIsTheFirstThatShowsTheReading(rate: Int64) {
         var random = SeededRandom(seed: 7)
         let clock = Clock(offset: 123_456_789, rate: rate)

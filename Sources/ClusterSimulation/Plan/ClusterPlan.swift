@@ -133,7 +133,9 @@ public struct ClusterPlan: Sendable {
         confirmedPercent = [0, 20, 60][random.below(3)]
         wildClocks = random.chance(1, in: 8)
         guard wildClocks else { return }
-        world.clockDrift = 400_000
+        world.clockDrift = Clock.mostDrift
+        // Whoever is wrong about the time may still be asked.
+        directPercent = max(directPercent, 40)
         for kind in [FaultKind.clockStep, .clockRate] {
             mix.shares.append(FaultMix.Share(kind: kind, interval: .milliseconds([500, 2_000][random.below(2)])))
         }

@@ -403,6 +403,10 @@ public struct ClusterRun: Sendable {
     private mutating func heal() {
         phase = .recovery
         world.healEverything()
+        // How soon everything must come right is said in the world's time.
+        if plan.wildClocks {
+            for process in roles.indices { world.setClockRate(process, world.clockRate(process) * 4 / 9) }
+        }
         for process in roles.indices where !world.isUp(process) { start(process) }
         deadline = world.now + plan.recoveryTime
         for client in clients.indices where clients[client].current == nil {

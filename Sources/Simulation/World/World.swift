@@ -358,6 +358,9 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         replanTimers(process)
     }
 
+    /// How much faster than the world a process's clock runs.
+    @inlinable public func clockRate(_ process: Int) -> Int64 { processes[process].clock.rate }
+
     /// A process's clock jumps ahead. (It never goes back: that is the machines' contract.)
     @inlinable public mutating func stepClock(_ process: Int, ahead length: Nanoseconds) {
         processes[process].clock.offset += length.count
