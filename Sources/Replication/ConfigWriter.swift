@@ -64,6 +64,11 @@ public struct ConfigWriter: Sendable {
     public var config: GroupConfig { base }
     public var configVersion: Int32 { version }
 
+    /// Lets the config name a member by this text, which is equal to its own.
+    mutating func shareName(_ member: MemberID) {
+        if let index = base.inSync.firstIndex(of: member) { base.inSync[index] = member }
+    }
+
     /// The union of the in-sync sets that may be in force right now.
     public var mayBeInForce: [MemberID] {
         @inline(__always) get { isBusy ? unionOfAll : base.inSync }

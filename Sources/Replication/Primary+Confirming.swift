@@ -33,9 +33,7 @@ extension Primary {
     public func isConfirmed(_ round: UInt64) -> Bool {
         guard office == .serving else { return false }
         for member in writer.mayBeInForce where member != me {
-            guard let index = peers.index(of: member.number), peers.values[index].member == member,
-                peers.values[index].confirmed >= round
-            else { return false }
+            guard let index = indexOfPeer(member), peers.values[index].confirmed >= round else { return false }
         }
         for index in peers.keys.indices where peers.values[index].isJoining && peers.values[index].confirmed < round {
             return false

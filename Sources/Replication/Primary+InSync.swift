@@ -11,8 +11,9 @@ extension Primary {
         if case .adopting = office { return }
         for index in peers.keys.indices where peers.values[index].isJoining {
             // A joiner that has gone silent must not hold up commits; but one whose growth may be in force does count.
-            let peer = peers.values[index]
-            guard !writer.mayBeInForce.contains(peer.member), !canJoin(peer, now: now) else { continue }
+            guard !canJoin(peers.values[index], now: now), !writer.mayBeInForce.contains(peers.values[index].member) else {
+                continue
+            }
             effects.reached(.joinerFellSilent)
             peers.update(at: index) { $0.isJoining = false }
         }
@@ -79,9 +80,7 @@ extension Primary {
     private func isLost(_ member: MemberID, now: Instant) -> Bool {
         guard member != me else { return false }
         guard registered.contains(member.number) else { return true }
-        guard let index = peers.index(of: member.number), peers.values[index].member == member else {
-            return hearing.isOverdue(since: began, now: now)
-        }
+        guard let index = indexOfPeer(member) else { return hearing.isOverdue(since: began, now: now) }
         return peers.values[index].isAlien || isSilent(peers.values[index], now: now)
     }
 
@@ -128,9 +127,7 @@ extension Primary {
     /// Whether another in-sync member has been heard of late: one that can succeed.
     public func hasLivingStandby(at now: Instant) -> Bool {
         writer.config.inSync.contains { member in
-            guard member != me, let index = peers.index(of: member.number), peers.values[index].member == member else {
-                return false
-            }
+            guard member != me, let index = indexOfPeer(member) else { return false }
             return !peers.values[index].isAlien && now - peers.values[index].heardAt <= options.replicationTimeout / 2
         }
     }
@@ -210,6 +207,7 @@ extension Primary {
             for index in peers.keys.indices {
                 peers.update(at: index) { if config.inSync.contains($0.member) { $0.isJoining = false } }
             }
+            shareNames()
             effects.log(
                 .notice, "in-sync set is in force",
                 [

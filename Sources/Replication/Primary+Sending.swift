@@ -62,15 +62,14 @@ extension Primary {
     mutating func send(
         _ entries: [Entry], toPeerAt index: Int, store: inout LogStore, now: Instant, into effects: inout Sink
     ) {
-        let peer = peers.values[index]
-        let before = min(peer.next - 1, store.last.seq)
+        let before = min(peers.values[index].next - 1, store.last.seq)
         guard let previousTerm = store.term(at: before) else { return }
         let append = Append(
-            group: group, lineage: lineage, term: term, from: me, to: peer.member.number,
+            group: group, lineage: lineage, term: term, from: me, to: peers.values[index].member.number,
             previous: Position(term: previousTerm, seq: before), entries: entries, commit: store.commit,
             sentAt: now.nanoseconds, lease: options.lease, round: round
         )
-        effects.append(.send(.append(append), to: peer.address))
+        effects.append(.send(.append(append), to: peers.values[index].address))
         guard let last = entries.last else { return }
         let bytes = entries.reduce(0) { $0 + $1.operation.payloadBytes + 32 }
         peers.update(at: index) { $0.sent(through: last.position.seq, bytes: bytes) }

@@ -96,6 +96,7 @@ public struct Primary: Sendable {
         if store.lineage == nil { store.set(lineage: config.lineage) }
         if store.adoptedTerm < config.term { store.adopt(term: config.term) }
         office = .adopting(mark: store.demandSync())
+        shareNames()
     }
 
     /// For the next term's config writer.
@@ -106,9 +107,11 @@ public struct Primary: Sendable {
 
     // MARK: Events
 
+    // The store is only looked at; it is `inout` so that it is not copied for that.
+
     /// The group's registrations are now these `numbers`; `members` says what is known of them.
     public mutating func registered(
-        _ numbers: [UInt64], _ members: SortedMap<UInt64, StoreRegistration>, store: LogStore, now: Instant
+        _ numbers: [UInt64], _ members: SortedMap<UInt64, StoreRegistration>, store: inout LogStore, now: Instant
     ) {
         registered = numbers
         for number in peers.keys where !numbers.contains(number) { peers[number] = nil }
@@ -120,12 +123,20 @@ public struct Primary: Sendable {
                 member: member, address: registration.address, next: store.last.seq + 1,
                 pace: FeedPace(window: options.learnerWindowBytes, size: store.size, now: now), now: now)
         }
+        shareNames()
+    }
+
+    /// The members of the config are looked for at the end of every batch: texts of one origin are seen to be equal without being
+    /// read.
+    mutating func shareNames() {
+        writer.shareName(me)
+        for index in peers.keys.indices { writer.shareName(peers.values[index].member) }
     }
 
     public mutating func replied(
-        _ reply: AppendReply, store: LogStore, now: Instant, into effects: inout Sink
+        _ reply: AppendReply, store: inout LogStore, now: Instant, into effects: inout Sink
     ) -> Verdict? {
-        guard reply.group == group, peers[reply.from.number]?.member == reply.from else { return nil }
+        guard reply.group == group, indexOfPeer(reply.from) != nil else { return nil }
         hearing.answered(at: now)
         switch reply.outcome {
         case .accepted:
@@ -183,9 +194,8 @@ public struct Primary: Sendable {
     }
 
     public mutating func entriesRead(
-        ticket: UInt64, _ entries: [Entry], now: Instant, into effects: inout Sink, store: LogStore
+        ticket: UInt64, _ entries: [Entry], store: inout LogStore, now: Instant, into effects: inout Sink
     ) {
-        var store = store
         for index in peers.keys.indices where peers.values[index].reading == ticket {
             peers.update(at: index) { $0.reading = nil }
             guard let first = entries.first, first.position.seq == peers.values[index].next else {
@@ -277,9 +287,10 @@ public struct Primary: Sendable {
         case .levelling(let seq): first = seq
         case .waitingForPromises, .serving: first = 0
         }
+        let counting = writer.mayBeInForce
         var mark = store.durable
-        for member in writer.mayBeInForce where member != me {
-            guard let index = peers.index(of: member.number), peers.values[index].member == member else { return [] }
+        for place in counting.indices where counting[place] != me {
+            guard let index = indexOfPeer(counting[place]) else { return [] }
             mark = min(mark, peers.values[index].acked)
         }
         for index in peers.keys.indices where peers.values[index].isJoining { mark = min(mark, peers.values[index].acked) }
@@ -300,7 +311,10 @@ public struct Primary: Sendable {
     /// instant by this clock, not to serve as primary for a lease from there.
     public func leaseHolds(at now: Instant) -> Bool {
         guard office == .serving, handover?.isSilent != true else { return false }
-        for member in writer.mayBeInForce where member != me && !hasPromised(member, at: now) { return false }
+        let counting = writer.mayBeInForce
+        for place in counting.indices where counting[place] != me {
+            guard hasPromised(counting[place], at: now) else { return false }
+        }
         for index in peers.keys.indices where peers.values[index].isJoining {
             guard hasPromised(peers.values[index].member, at: now) else { return false }
         }
@@ -323,9 +337,14 @@ public struct Primary: Sendable {
     }
 
     private func hasPromised(_ member: MemberID, at now: Instant) -> Bool {
-        guard let index = peers.index(of: member.number), peers.values[index].member == member,
-            let from = peers.values[index].promisedFrom
+        guard let index = indexOfPeer(member), let from = peers.values[index].promisedFrom
         else { return false }
         return now < from + options.safeLease
+    }
+
+    /// Where a member is among the peers; nil where it is not there, or is this store.
+    func indexOfPeer(_ member: MemberID) -> Int? {
+        guard let index = peers.index(of: member.number), peers.values[index].member == member else { return nil }
+        return index
     }
 }

@@ -31,7 +31,7 @@ struct MinSyncTests {
                 address: Address(host: "n\(member.number)", port: 1), store: member.store, whole: true,
                 lineage: Lineage("l"), last: .zero, keys: false, guid: "g")
         }
-        primary.registered(members.map(\.number), map, store: disk.store, now: now)
+        primary.registered(members.map(\.number), map, store: &disk.store, now: now)
     }
 
     /// Answers the config that this batch tried to write; nil where it tried none.
@@ -49,7 +49,7 @@ struct MinSyncTests {
         for member in members {
             let reply = AppendReply(
                 group: "g", term: 4, from: member, verified: verified, echo: now.nanoseconds, round: 0, outcome: .accepted)
-            #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) == nil)
+            #expect(primary.replied(reply, store: &disk.store, now: now, into: &disk.sink) == nil)
         }
     }
 

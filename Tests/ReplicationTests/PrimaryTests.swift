@@ -38,7 +38,7 @@ struct PrimaryTests {
     private mutating func register(_ members: [MemberID]) {
         var map = SortedMap<UInt64, StoreRegistration>()
         for member in members { map[member.number] = PrimaryTests.registration(member) }
-        primary.registered(members.map(\.number), map, store: disk.store, now: now)
+        primary.registered(members.map(\.number), map, store: &disk.store, now: now)
     }
 
     @discardableResult private mutating func endBatch() -> [AviaryEffect] {
@@ -54,7 +54,7 @@ struct PrimaryTests {
             group: "g", term: 4, from: member, verified: verified, echo: (sentAt ?? now).nanoseconds, round: round,
             outcome: .accepted
         )
-        #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) == nil)
+        #expect(primary.replied(reply, store: &disk.store, now: now, into: &disk.sink) == nil)
     }
 
     private mutating func takeOffice() {
@@ -200,7 +200,7 @@ struct PrimaryTests {
         let busy = AppendReply(
             group: "g", term: 4, from: PrimaryTests.standby, verified: 0, echo: now.nanoseconds, outcome: .busy
         )
-        _ = primary.replied(busy, store: disk.store, now: now, into: &disk.sink)
+        _ = primary.replied(busy, store: &disk.store, now: now, into: &disk.sink)
         primary.heartbeat()
         let probes = appends(endBatch())
         #expect(probes.map(\.entries.count) == [0])
@@ -244,7 +244,7 @@ struct PrimaryTests {
         let reply = AppendReply(
             group: "g", term: 3, from: PrimaryTests.standby, verified: 2, echo: now.nanoseconds, outcome: .accepted
         )
-        _ = primary.replied(reply, store: disk.store, now: now, into: &disk.sink)
+        _ = primary.replied(reply, store: &disk.store, now: now, into: &disk.sink)
         endBatch()
         #expect(disk.store.commit == 1)
     }
@@ -254,7 +254,7 @@ struct PrimaryTests {
         let reply = AppendReply(
             group: "g", term: 5, from: PrimaryTests.standby, verified: 0, echo: now.nanoseconds, outcome: .olderTerm
         )
-        #expect(primary.replied(reply, store: disk.store, now: now, into: &disk.sink) != nil)
+        #expect(primary.replied(reply, store: &disk.store, now: now, into: &disk.sink) != nil)
     }
 
     // MARK: Rounds of confirmed reads
@@ -404,7 +404,7 @@ struct PrimaryTests {
                     let busy = AppendReply(
                         group: "g", term: 4, from: PrimaryTests.standby, verified: 0, echo: now.nanoseconds, round: 0,
                         outcome: .busy)
-                    #expect(primary.replied(busy, store: disk.store, now: now, into: &disk.sink) == nil)
+                    #expect(primary.replied(busy, store: &disk.store, now: now, into: &disk.sink) == nil)
                 }
                 primary.witnessed(at: now)
                 writes += configWrites(endBatch()).count

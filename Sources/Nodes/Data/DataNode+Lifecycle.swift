@@ -26,7 +26,7 @@ extension DataNode {
             case .synced: break  // The batch's end looks at the durable marks.
             case .truncated: evaluate(now: now, into: &effects)
             case .entriesRead(let ticket, let entries):
-                primary?.entriesRead(ticket: ticket, entries, now: now, into: &effects, store: store)
+                primary?.entriesRead(ticket: ticket, entries, store: &store, now: now, into: &effects)
             case .closed: session.close(into: &effects)
             case .setAside: logWasSetAside(now: now, into: &effects)
             }

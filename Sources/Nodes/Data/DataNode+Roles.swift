@@ -46,7 +46,7 @@ extension DataNode {
 
     private mutating func serve(_ config: GroupConfig, as number: UInt64, now: Instant, into effects: inout Sink) {
         if primary != nil {
-            primary?.registered(view.registered, view.members, store: store, now: now)
+            primary?.registered(view.registered, view.members, store: &store, now: now)
             if let verdict = primary?.observed(config, version: view.configVersion, now: now, into: &effects) {
                 conclude(verdict, now: now, into: &effects)
             }
@@ -69,7 +69,7 @@ extension DataNode {
             group: group, me: MemberID(store: store.store, number: number), config: config, version: view.configVersion,
             options: options.replication, port: configPort, store: &store, now: now
         )
-        primary?.registered(view.registered, view.members, store: store, now: now)
+        primary?.registered(view.registered, view.members, store: &store, now: now)
         effects.append(.setTimer(Timer.heartbeat, at: now + options.replication.heartbeat))
     }
 

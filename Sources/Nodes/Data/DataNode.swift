@@ -156,7 +156,7 @@ public struct DataNode: Node {
         switch message {
         case .append(let append): appendReceived(append, from: sender, now: now, into: &effects)
         case .appendReply(let reply):
-            if let verdict = primary?.replied(reply, store: store, now: now, into: &effects) {
+            if let verdict = primary?.replied(reply, store: &store, now: now, into: &effects) {
                 conclude(verdict, now: now, into: &effects)
             }
         case .forward(let id, let request):
