@@ -36,45 +36,47 @@ struct AtMostOnceOracle: Sendable {
         case .opens: isOpen[GroupSession(group: group, session: SessionID(opened: position))] = true
         case .closes(let session): isOpen[GroupSession(group: group, session: session)] = nil
         case .mutation(let identity):
-            let name = "mutation \(identity) of group \(ClusterPlan.groupNames[group % 4])"
             guard isOpen[GroupSession(group: group, session: identity.session)] != nil else {
                 return Violation(
                     "a session that is not open has no effect",
-                    "\(name) was committed as entry \(position.seq), and its session is not open")
+                    "\(name(identity, group)) was committed as entry \(position.seq), and its session is not open")
             }
             let mutation = Mutation(group: group, session: identity.session, sequence: identity.sequence)
             if let before = executed[mutation] {
                 return Violation(
                     "a mutation takes effect at most once",
-                    "\(name) was committed as entry \(before), and again as entry \(position.seq)")
+                    "\(name(identity, group)) was committed as entry \(before), and again as entry \(position.seq)")
             }
             executed[mutation] = position.seq
-            return difference(mutation, name)
+            return difference(mutation, identity)
         }
         return nil
+    }
+
+    private func name(_ identity: RequestIdentity, _ group: Int) -> String {
+        "mutation \(identity) of group \(ClusterPlan.groupNames[group % 4])"
     }
 
     /// A client was told what a mutation has done.
     mutating func answered(_ identity: RequestIdentity, group: Int, _ result: KeyResult, seq: UInt64) -> Violation? {
         let mutation = Mutation(group: group, session: identity.session, sequence: identity.sequence)
-        let name = "mutation \(identity) of group \(ClusterPlan.groupNames[group % 4])"
         guard let first = answers[mutation] else {
             answers[mutation] = Answer(result: result, seq: seq)
-            return difference(mutation, name)
+            return difference(mutation, identity)
         }
         compared += 1
         if first == Answer(result: result, seq: seq) { return nil }
         return Violation(
             "repeats are answered alike",
-            "\(name) was answered with \(first.result) of entry \(first.seq), and a repeat with \(result) of entry \(seq)")
+            "\(name(identity, group)) was answered with \(first.result) of entry \(first.seq), and a repeat with \(result) of entry \(seq)")
     }
 
     /// Between what a client was told and what was committed, where both are known. A primary may answer and stop in one step: then
     /// others show what it had committed, later.
-    private func difference(_ mutation: Mutation, _ name: String) -> Violation? {
+    private func difference(_ mutation: Mutation, _ identity: RequestIdentity) -> Violation? {
         guard let entry = executed[mutation], let answer = answers[mutation], answer.seq != entry else { return nil }
         return Violation(
             "a mutation is answered by what was committed",
-            "\(name) was answered as entry \(answer.seq), and was committed as entry \(entry)")
+            "\(name(identity, mutation.group)) was answered as entry \(answer.seq), and was committed as entry \(entry)")
     }
 }

@@ -79,20 +79,20 @@ struct KeyHistory: Sendable {
     // MARK: Reads
 
     /// Judges a state that was read. `since` is `floor` at the moment when the read began.
-    mutating func read(_ state: ReadState, since: Int, by reader: String) -> Violation? {
+    mutating func read(_ state: ReadState, since: Int, by reader: @autoclosure () -> String) -> Violation? {
         switch state {
         case .foreign(let text):
-            return Violation("reads return what was written", "\(reader) read \(text) as the value of \(name)")
+            return Violation("reads return what was written", "\(reader()) read \(text) as the value of \(name)")
         case .version(let number):
             guard number >= 1, number <= newest, !version(number).isDelete else {
-                return Violation("reads return what was written", "\(reader) read \(name)=\(number), which nobody wrote")
+                return Violation("reads return what was written", "\(reader()) read \(name)=\(number), which nobody wrote")
             }
             if version(number).outcome == .refused {
                 return Violation(
                     "what is reported as not done was not done",
-                    "\(reader) read \(name)=\(number), whose write was reported as certainly not done")
+                    "\(reader()) read \(name)=\(number), whose write was reported as certainly not done")
             }
-            if number < since { return lost("\(name)=\(number)", since, reader) }
+            if number < since { return lost("\(name)=\(number)", since, reader()) }
             versions[number - 1].wasSeen = true
             floor = max(floor, number)
         case .missing:
@@ -102,7 +102,7 @@ struct KeyHistory: Sendable {
                 if candidate == 0 || version(candidate).isDelete && version(candidate).outcome != .refused { break }
                 candidate += 1
             }
-            guard candidate <= newest else { return lost("\(name) not found", since, reader) }
+            guard candidate <= newest else { return lost("\(name) not found", since, reader()) }
             if candidate > floor {
                 floor = candidate
                 versions[candidate - 1].wasSeen = true

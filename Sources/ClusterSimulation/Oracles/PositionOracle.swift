@@ -51,26 +51,26 @@ struct PositionOracle: Sendable {
     ///   - committed: the entries of that group which were ever committed, from 1.
     mutating func answered(
         _ value: [UInt8]?, of key: [UInt8], at position: GroupPosition, atLeast demanded: GroupPosition?, group: Int,
-        committed: [EntryIdentity], to reader: String
+        committed: [EntryIdentity], to reader: @autoclosure () -> String
     ) -> Violation? {
         judged += 1
         if groups[group].former.contains(position.lineage) { return nil }
         let lineage = groups[group].lineage ?? position.lineage
         groups[group].lineage = lineage
         guard position.lineage == lineage else {
-            return Violation("a group has one history", "\(reader) was answered at \(position), after \(lineage)")
+            return Violation("a group has one history", "\(reader()) was answered at \(position), after \(lineage)")
         }
         if let demanded,
             demanded.group != position.group || demanded.lineage != position.lineage || demanded.seq > position.seq
         {
             return Violation(
                 "stale reads are not below the position that they demand",
-                "\(reader) was answered at \(position), and had demanded \(demanded)")
+                "\(reader()) was answered at \(position), and had demanded \(demanded)")
         }
         guard position.seq <= UInt64(committed.count) else {
             return Violation(
                 "answers come from what is committed",
-                "\(reader) was answered at \(position), and the group has committed \(committed.count) entries")
+                "\(reader()) was answered at \(position), and the group has committed \(committed.count) entries")
         }
         take(committed, group)
         let name = EntryIdentity.digest(of: key)
@@ -79,7 +79,7 @@ struct PositionOracle: Sendable {
             let written = state.map { "\($0.seq) \($0.value == nil ? "deletes" : "writes") it last" } ?? "none is of it"
             return Violation(
                 "reads return the state at the position that they name",
-                "\(reader) was answered at \(position) with \(brief(value)); of the entries up to there, \(written)")
+                "\(reader()) was answered at \(position) with \(brief(value)); of the entries up to there, \(written)")
         }
         return nil
     }
@@ -105,10 +105,10 @@ extension ClusterRun {
     mutating func judgePosition(
         _ operation: WorkloadClient.Operation, _ reply: KeyResult, at position: GroupPosition, of client: Int
     ) {
-        guard let group = ClusterPlan.groupNames.prefix(plan.stores.count).firstIndex(of: position.group) else {
+        guard let group = ClusterPlan.groupNames[..<plan.stores.count].firstIndex(of: position.group) else {
             return judged(Violation("answers name a group", "client \(client) was answered at \(position)"))
         }
-        if position.seq > clients[client].seen[position.group]?.seq ?? 0 { clients[client].seen[position.group] = position }
+        clients[client].saw(position)
         let demanded: GroupPosition?
         switch operation.kind {
         case .put, .delete:

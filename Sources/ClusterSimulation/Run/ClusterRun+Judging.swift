@@ -132,9 +132,7 @@ extension ClusterRun {
         var isServed = false
         for process in members where world.isServing(process) { isServed = true }
         guard isServed else { return "group \(name) has no serving primary" }
-        guard let bytes = world.zooKeeper.committedData(at: Paths.config(ofGroup: name)), let config = GroupConfig(bytes) else {
-            return "group \(name) has no configuration"
-        }
+        guard let config = config(of: group) else { return "group \(name) has no configuration" }
         for process in members {
             guard let member = world.member(process) else {
                 return "\(world.address(of: process)) is not registered"

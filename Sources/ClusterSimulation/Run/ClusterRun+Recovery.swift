@@ -22,11 +22,26 @@ struct GroupHistories: Sendable {
     var lineages: [Lineage?]
     /// How many histories of each group were given up.
     private var ends: [Int]
+    /// Where each group's config is in ZooKeeper.
+    let configPaths: [String]
+    /// What each group's config was when it was last looked at: it is looked at with every transaction, and seldom another.
+    private var configs: [(bytes: [UInt8], config: GroupConfig?)]
 
     init(groups: Int) {
         lineages = Array(repeating: nil, count: groups)
         ends = Array(repeating: 0, count: groups)
+        configPaths = (0..<groups).map { Paths.config(ofGroup: ClusterPlan.groupNames[$0 % 4]) }
+        configs = Array(repeating: ([], nil), count: groups)
     }
+
+    /// Takes in what a group's config is now.
+    mutating func saw(config bytes: [UInt8], of group: Int) {
+        if configs[group].bytes != bytes { configs[group] = (bytes, GroupConfig(bytes)) }
+    }
+
+    /// The config that was last seen; nil where that was none.
+    func config(of group: Int) -> GroupConfig? { configs[group].config }
+    func lineageOfConfig(_ group: Int) -> Lineage? { configs[group].config?.lineage }
 
     /// Whether the operator has asked for a recovery yet.
     var wasAsked: Bool { lineages.contains { $0 != nil } }
@@ -66,8 +81,14 @@ extension ClusterRun {
         }
     }
 
-    private func config(of group: Int) -> GroupConfig? {
-        world.zooKeeper.committedData(at: Paths.config(ofGroup: ClusterPlan.groupNames[group % 4])).flatMap { GroupConfig($0) }
+    /// A group's committed config, nil where there is none that can be read.
+    mutating func config(of group: Int) -> GroupConfig? {
+        lookAtConfig(of: group)
+        return histories.config(of: group)
+    }
+
+    private mutating func lookAtConfig(of group: Int) {
+        histories.saw(config: world.zooKeeper.committedData(at: histories.configPaths[group]) ?? [], of: group)
     }
 
     /// Whether nothing is left of a group's in-sync stores that anybody could wait for.
@@ -102,10 +123,11 @@ extension ClusterRun {
 
     mutating func lookForNewHistories() {
         for group in plan.stores.indices {
-            guard let known = histories.lineages[group], let config = config(of: group), config.lineage != known else {
-                continue
-            }
-            histories.lineages[group] = config.lineage
+            guard let known = histories.lineages[group] else { continue }
+            lookAtConfig(of: group)
+            guard let lineage = histories.lineageOfConfig(group), lineage != known, let config = histories.config(of: group)
+            else { continue }
+            histories.lineages[group] = lineage
             historyEnded(group, known, config)
         }
     }

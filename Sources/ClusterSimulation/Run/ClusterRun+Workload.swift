@@ -70,6 +70,10 @@ struct WorkloadClient: Sendable {
     /// One of them is under way.
     var isRepeating = false
 
+    mutating func saw(_ position: GroupPosition) {
+        if position.seq > seen[position.group]?.seq ?? 0 { seen[position.group] = position }
+    }
+
     mutating func forgetSessions() { sessions.removeAll() }
 }
 
@@ -357,8 +361,7 @@ extension ClusterRun {
             let state = ReadState(value, key: keys[key].name)
             history.returned(operation.recorded, .value(state), at: world.now)
             if !keys[key].isShared {
-                let reader = "client \(client) (call \(operation.call.number))"
-                judged(keys[key].history.read(state, since: since, by: reader))
+                judged(keys[key].history.read(state, since: since, by: "client \(client) (call \(operation.call.number))"))
             }
             if phase == .audit, clients[client].audit.last == key { audited(client) }
         case (.staleGet, .value(let value)):
