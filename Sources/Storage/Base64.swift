@@ -4,12 +4,19 @@
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// The six bits of each character; 0xFF for what is not in the alphabet.
-    private static let values: [UInt8] = {
-        var values = [UInt8](repeating: 0xFF, count: 256)
-        for (bits, character) in alphabet.enumerated() { values[Int(character)] = UInt8(bits) }
+    /// What twelve bits become: two characters, the first of them in the lower half.
+    private static let pairs: [UInt16] = (0..<4096).map { UInt16(alphabet[$0 & 63]) << 8 | UInt16(alphabet[$0 >> 6]) }
+
+    /// The six bits of each character, shifted to where they belong in a group of four: a table for each place. Beyond the 24 bits
+    /// of a group is `foreign`, of what is not in the alphabet.
+    private static let values: [UInt32] = {
+        var values = [UInt32](repeating: foreign, count: 4 * 256)
+        for (bits, character) in alphabet.enumerated() {
+            for place in 0..<4 { values[256 * place + Int(character)] = UInt32(bits) << (18 - 6 * UInt32(place)) }
+        }
         return values
     }()
+    private static let foreign: UInt32 = 1 << 31
 
     private static let padding = UInt8(ascii: "=")
 
@@ -20,25 +27,22 @@ enum Base64 {
     static func encode(_ bytes: [UInt8], onto buffer: inout [UInt8]) {
         let start = buffer.count
         buffer.append(contentsOf: repeatElement(padding, count: encodedCount(bytes.count)))
-        alphabet.withUnsafeBufferPointer { alphabet in
+        pairs.withUnsafeBufferPointer { pairs in
             bytes.withUnsafeBufferPointer { input in
-                buffer.withUnsafeMutableBufferPointer { output in
+                buffer.withUnsafeMutableBytes { output in
                     var to = start
                     var from = 0
                     while from + 3 <= input.count {
                         let word = UInt32(input[from]) << 16 | UInt32(input[from + 1]) << 8 | UInt32(input[from + 2])
-                        output[to] = alphabet[Int(word >> 18)]
-                        output[to + 1] = alphabet[Int(word >> 12 & 63)]
-                        output[to + 2] = alphabet[Int(word >> 6 & 63)]
-                        output[to + 3] = alphabet[Int(word & 63)]
+                        let text = UInt32(pairs[Int(word >> 12)]) | UInt32(pairs[Int(word & 4095)]) << 16
+                        output.storeBytes(of: text.littleEndian, toByteOffset: to, as: UInt32.self)
                         from += 3
                         to += 4
                     }
                     let left = input.count - from
                     guard left > 0 else { return }
                     let word = UInt32(input[from]) << 16 | (left == 2 ? UInt32(input[from + 1]) << 8 : 0)
-                    output[to] = alphabet[Int(word >> 18)]
-                    output[to + 1] = alphabet[Int(word >> 12 & 63)]
+                    output.storeBytes(of: pairs[Int(word >> 12)].littleEndian, toByteOffset: to, as: UInt16.self)
                     if left == 2 { output[to + 2] = alphabet[Int(word >> 6 & 63)] }
                 }
             }
@@ -58,35 +62,32 @@ enum Base64 {
             let bytes = [UInt8](unsafeUninitializedCapacity: count) { output, initialized in
                 var from = 0
                 var to = 0
-                var seen: UInt8 = 0
+                var seen: UInt32 = 0
                 for _ in 0..<wholeGroups {
-                    let a = values[Int(text[from])]
-                    let b = values[Int(text[from + 1])]
-                    let c = values[Int(text[from + 2])]
-                    let d = values[Int(text[from + 3])]
-                    seen |= a | b | c | d
-                    output[to] = a << 2 | b >> 4
-                    output[to + 1] = b << 4 | c >> 2
-                    output[to + 2] = c << 6 | d
+                    let word =
+                        values[Int(text[from])] | values[256 + Int(text[from + 1])]
+                        | values[512 + Int(text[from + 2])] | values[768 + Int(text[from + 3])]
+                    seen |= word
+                    output[to] = UInt8(truncatingIfNeeded: word >> 16)
+                    output[to + 1] = UInt8(truncatingIfNeeded: word >> 8)
+                    output[to + 2] = UInt8(truncatingIfNeeded: word)
                     from += 4
                     to += 3
                 }
                 if pads > 0 {
-                    let a = values[Int(text[from])]
-                    let b = values[Int(text[from + 1])]
-                    let c = pads == 1 ? values[Int(text[from + 2])] : 0
-                    let unused = pads == 1 ? c & 0b11 : b & 0b1111
-                    seen |= a | b | c
-                    isRight = unused == 0
-                    output[to] = a << 2 | b >> 4
+                    var word = values[Int(text[from])] | values[256 + Int(text[from + 1])]
+                    if pads == 1 { word |= values[512 + Int(text[from + 2])] }
+                    seen |= word
+                    // What padding leaves over must be zero.
+                    isRight = word & (pads == 1 ? 0xFF : 0xFFFF) == 0
+                    output[to] = UInt8(truncatingIfNeeded: word >> 16)
                     to += 1
                     if pads == 1 {
-                        output[to] = b << 4 | c >> 2
+                        output[to] = UInt8(truncatingIfNeeded: word >> 8)
                         to += 1
                     }
                 }
-                // Values have six bits; only a character outside the alphabet sets the upper two.
-                isRight = isRight && seen & 0xC0 == 0
+                isRight = isRight && seen & foreign == 0
                 initialized = to
             }
             return isRight ? bytes : nil

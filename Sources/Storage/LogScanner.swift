@@ -131,14 +131,7 @@ struct LogScanner: Sendable {
         let start = index == 0 ? position : newlines[index - 1] + 1
         if index == newlines.count {
             let from = max(start, searched)
-            let found = window.withUnsafeBufferPointer { bytes -> Int? in
-                var at = from
-                while at < bytes.count {
-                    if bytes[at] == LogFormat.newline { return at }
-                    at += 1
-                }
-                return nil
-            }
+            let found = window.withUnsafeBytes { $0.firstIndex(of: LogFormat.newline, from: from) }
             searched = found ?? window.count
             guard let found else { return window.count - start > limit ? .tooLong : .incomplete }
             newlines.append(found)

@@ -1,3 +1,5 @@
+import Machine
+
 /// The entries of a log file, read from its bytes by a reader that shares no code with the store's: it trusts every
 /// complete record and checks no checksum, so it is for bytes that are known to be sound.
 struct LogImage: Hashable, Sendable {
@@ -11,6 +13,10 @@ struct LogImage: Hashable, Sendable {
 
         /// Key and value are two.
         var isOneLine: Bool { !content.contains(UInt8(ascii: "\n")) }
+
+        static func == (a: Record, b: Record) -> Bool {
+            a.term == b.term && a.seq == b.seq && a.content.isSame(as: b.content) && a.identity.isSame(as: b.identity)
+        }
     }
 
     private(set) var records: [Record] = []
@@ -93,7 +99,7 @@ struct LogImage: Hashable, Sendable {
         init(_ bytes: [UInt8]) { self.bytes = bytes }
 
         mutating func next() -> ArraySlice<UInt8>? {
-            guard let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+            guard let end = bytes.withUnsafeBytes({ $0.firstIndex(of: UInt8(ascii: "\n"), from: start) }) else { return nil }
             defer { start = end + 1 }
             return bytes[start..<end]
         }

@@ -116,13 +116,13 @@ struct RecoveryOracle: Sendable {
         guard let log = left.log else { return nil }
         // Nearly always the bytes themselves tell; bytes that are a prefix hold records that are a prefix.
         let sound = disk.soundBytes(of: log)
-        if !bytes.starts(with: sound) {
+        if !bytes.begins(with: sound) {
             let durable = LogImage(sound)
             if !durable.isPrefix(of: found) {
                 return broken(process, "it opened with \(found.summary), but \(durable.summary) had been synced")
             }
         }
-        if !log.written.starts(with: bytes) {
+        if !log.written.begins(with: bytes) {
             let written = LogImage(log.written)
             if !found.isPrefix(of: written) {
                 return broken(process, "it opened with \(found.summary), but only \(written.summary) had been written")

@@ -52,7 +52,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     @usableFromInline var _load = WorldLoad()
     @usableFromInline var _zooKeeper: ZooKeeperModel
 
-    @usableFromInline var agenda = Agenda<Happening>()
+    /// Each process has a lane, for its next batch.
+    @usableFromInline var agenda: Agenda<Happening>
     @usableFromInline var processes: [Process<N>]
     /// The nodes of all processes that were ever started, each in its process's slot; of a down process, the last one.
     @usableFromInline var nodes: [N] = []
@@ -74,6 +75,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         self.options = options
         self.trace = trace
         processes = addresses.map { Process(address: $0) }
+        agenda = Agenda(lanes: addresses.count)
         openCalls = addresses.map { _ in [] }
         scheduling = random.fork()
         calling = random.fork()
@@ -221,7 +223,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     @inlinable mutating func planBatch(_ process: Int) {
         guard processes[process].wakes() else { return }
         let delay = processes[process].reaction.draw(&scheduling)
-        agenda.plan(.wake(process: Int32(process), life: processes[process].life), at: now + delay)
+        // One that still stands is an earlier life's.
+        agenda.plan(.wake(process: Int32(process), life: processes[process].life), at: now + delay, lane: process)
     }
 
     /// One batch: some of the inbox, all at one reading of the clock, then `batchEnded`, then the effects.
