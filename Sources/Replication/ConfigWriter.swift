@@ -54,9 +54,11 @@ public struct ConfigWriter: Sendable {
     }
 
     public var isBusy: Bool {
-        switch state {
-        case .idle: false
-        case .writing, .reading, .waiting: true
+        @inline(__always) get {
+            switch state {
+            case .idle: false
+            case .writing, .reading, .waiting: true
+            }
         }
     }
     /// Whether the outcome of something that was written is unknown.

@@ -18,7 +18,9 @@ extension Primary {
             peers.update(at: index) { $0.isJoining = false }
         }
         guard !writer.isBusy else { return }
-        if writer.config.inSync.contains(where: { isLost($0, now: now) }) {
+        var isAnyLost = false
+        for index in writer.config.inSync.indices where isLost(writer.config.inSync[index], now: now) { isAnyLost = true }
+        if isAnyLost {
             let lost = writer.config.inSync.filter { isLost($0, now: now) }
             if waitsForDoubtful(besides: lost, now: now) { return effects.reached(.shrinkWaitedForDoubtful) }
             if waitsToBeDeposed(instead: lost, now: now, into: &effects) { return }
@@ -77,20 +79,20 @@ extension Primary {
     public var yieldsTo: UInt64 { shortSince == nil ? 0 : UInt64(options.minSync) }
 
     /// Whether a member of the in-sync set can stay no longer.
-    private func isLost(_ member: MemberID, now: Instant) -> Bool {
+    @inline(__always) private func isLost(_ member: MemberID, now: Instant) -> Bool {
         guard member != me else { return false }
         guard registered.contains(member.number) else { return true }
         guard let index = indexOfPeer(member) else { return hearing.isOverdue(since: began, now: now) }
         return peers.values[index].isAlien || isSilent(peers.values[index], now: now)
     }
 
-    private func isSilent(_ peer: PeerProgress, now: Instant) -> Bool {
+    @inline(__always) private func isSilent(_ peer: PeerProgress, now: Instant) -> Bool {
         hearing.isOverdue(since: min(peer.heardAt, peer.movedAt), now: now)
             || (peer.hasAnswered && hearing.isSilent(since: peer.heardAt, now: now))
     }
 
     /// A store outside the set costs nothing while nobody waits for it: no witness is asked for.
-    private func canJoin(_ peer: PeerProgress, now: Instant) -> Bool {
+    @inline(__always) private func canJoin(_ peer: PeerProgress, now: Instant) -> Bool {
         !hearing.isQuiet(since: peer.heardAt, now: now)
             && !hearing.isOverdue(since: min(peer.heardAt, peer.movedAt), now: now)
     }

@@ -309,8 +309,8 @@ public struct Primary: Sendable {
 
     /// Whether a linearizable read may be answered at `now`: every other store that counts has promised, at or after some
     /// instant by this clock, not to serve as primary for a lease from there.
-    public func leaseHolds(at now: Instant) -> Bool {
-        guard office == .serving, handover?.isSilent != true else { return false }
+    @inline(__always) public func leaseHolds(at now: Instant) -> Bool {
+        guard office == .serving, handover == nil || !handover!.isSilent else { return false }
         let counting = writer.mayBeInForce
         for place in counting.indices where counting[place] != me {
             guard hasPromised(counting[place], at: now) else { return false }
@@ -336,14 +336,14 @@ public struct Primary: Sendable {
         }.joined(separator: ", ")
     }
 
-    private func hasPromised(_ member: MemberID, at now: Instant) -> Bool {
+    @inline(__always) private func hasPromised(_ member: MemberID, at now: Instant) -> Bool {
         guard let index = indexOfPeer(member), let from = peers.values[index].promisedFrom
         else { return false }
         return now < from + options.safeLease
     }
 
     /// Where a member is among the peers; nil where it is not there, or is this store.
-    func indexOfPeer(_ member: MemberID) -> Int? {
+    @inline(__always) func indexOfPeer(_ member: MemberID) -> Int? {
         guard let index = peers.index(of: member.number), peers.values[index].member == member else { return nil }
         return index
     }

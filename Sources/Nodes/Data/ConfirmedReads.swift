@@ -44,19 +44,19 @@ struct ConfirmedReads: Sendable {
 
     /// Reads that arrived before `instant` have waited long enough. The round goes on: who was gathered meanwhile needs another.
     mutating func fail(before instant: Instant, group: String, into effects: inout Sink) {
-        let reason = "group \(group): not every in-sync store has confirmed in time who is primary; nothing was read"
-        ConfirmedReads.fail(&asked, before: instant, reason, into: &effects)
-        ConfirmedReads.fail(&gathered, before: instant, reason, into: &effects)
+        ConfirmedReads.fail(&asked, before: instant, group, into: &effects)
+        ConfirmedReads.fail(&gathered, before: instant, group, into: &effects)
         // A round that nobody waits for is not waited for.
         if asked.isEmpty { round = nil }
     }
 
     private static func fail(
-        _ reads: inout Deque<Read>, before instant: Instant, _ reason: String, into effects: inout Sink
+        _ reads: inout Deque<Read>, before instant: Instant, _ group: String, into effects: inout Sink
     ) {
         while let read = reads.first, read.arrived < instant {
             reads.removeFirst()
             effects.reached(.confirmedReadRefused)
+            let reason = "group \(group): not every in-sync store has confirmed in time who is primary; nothing was read"
             read.origin.fail(.unavailable, reason, into: &effects)
         }
     }

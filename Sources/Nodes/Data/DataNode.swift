@@ -214,7 +214,7 @@ public struct DataNode: Node {
             keeper?.committed(through: store.commit)
             if let wakeUp = primary?.wakeUp(promise: promise) { effects.append(.setTimer(Timer.promise, at: wakeUp)) }
             proveRing(now: now, into: &effects)
-            if !pending.reads.isEmpty, primary?.leaseHolds(at: now) == true {
+            if !pending.reads.isEmpty, primary?.holdsLease(at: now) == true {
                 if let first = pending.reads.first, first.arrived < now { effects.reached(.readAnsweredAfterLeaseReturned) }
                 pending.answerReads(at: position(store.commit), into: &effects) { store.value(of: $0) }
             }

@@ -169,14 +169,16 @@ struct RequestTable: Sendable {
         note(due: slots[slot]!.entry.due)
     }
 
+    /// Takes an entry out; returns who waits for its answer.
     @discardableResult
-    mutating func remove(_ id: UInt64) -> Entry? {
-        guard let slot = slotOf.removeValue(forKey: id), let found = slots[slot] else { return nil }
+    mutating func remove(_ id: UInt64) -> CallID? {
+        guard let slot = slotOf.removeValue(forKey: id), slots[slot] != nil else { return nil }
+        let call = slots[slot]!.entry.call
+        bytes -= slots[slot]!.entry.request.payloadBytes
         slots[slot] = nil
         free.append(slot)
-        idOf.removeValue(forKey: found.entry.call)
-        bytes -= found.entry.request.payloadBytes
-        return found.entry
+        idOf.removeValue(forKey: call)
+        return call
     }
 
     mutating func remove(call: CallID) { idOf[call].map { _ = remove($0) } }

@@ -62,14 +62,13 @@ extension ServerNode {
                 links.probe(address, id: requests.freshID(), every: options.routeRetry, at: now, into: &effects)
                 return park(id, .noLink(to: address), at: now, into: &effects)
             }
-            guard let entry = requests[id] else { return }
-            if entry.giveUp != nil { effects.reached(.parkedRequestSent) }
-            if entry.mayHaveHappened { effects.reached(.mutationSentAgain) }
             requests.update(id) { entry in
+                if entry.giveUp != nil { effects.reached(.parkedRequestSent) }
+                if entry.mayHaveHappened { effects.reached(.mutationSentAgain) }
                 entry.state = .sent(to: address, until: entry.deadline)
                 entry.asked = address
+                effects.append(.send(.forward(id: id, entry.request), to: address))
             }
-            effects.append(.send(.forward(id: id, entry.request), to: address))
         case .awaited(let delay): park(id, delay, at: now, into: &effects)
         case .none(let reason):
             effects.reached(.requestForStuckGroup)
@@ -113,9 +112,10 @@ extension ServerNode {
         _ id: UInt64, _ reply: ClientReply, from sender: Address, at now: Instant, into effects: inout Sink
     ) {
         // An answer of anybody but the node that was asked last is an old one.
-        guard let entry = requests[id], entry.isSent(to: sender) else { return effects.reached(.answerCameTooLate) }
+        guard requests.look(id, { $0.isSent(to: sender) }) == true else { return effects.reached(.answerCameTooLate) }
         switch reply {
         case .failed(let error):
+            guard let entry = requests[id] else { return }
             if entry.request.isStaleRead { return replicaRefused(id, error, from: sender, at: now, into: &effects) }
             switch error.code {
             case .failedPrecondition, .unavailable: park(id, .answered(error.message), at: now, into: &effects)
@@ -286,7 +286,7 @@ extension ServerNode {
 
     /// The last attempt failed so. That it did nothing says nothing of an earlier one that was not answered.
     private mutating func fail(_ id: UInt64, _ error: ClientError, into effects: inout Sink) {
-        guard requests[id]?.mayHaveHappened == true, !error.mayHaveHappened else {
+        guard requests.look(id, { $0.mayHaveHappened }) == true, !error.mayHaveHappened else {
             return answer(id, .failed(error), into: &effects)
         }
         let message = "it may have happened by an earlier attempt; the last attempt failed: \(error.message)"
@@ -294,7 +294,7 @@ extension ServerNode {
     }
 
     mutating func answer(_ id: UInt64, _ reply: ClientReply, into effects: inout Sink) {
-        if let entry = requests.remove(id) { effects.append(.reply(reply, to: entry.call)) }
+        if let call = requests.remove(id) { effects.append(.reply(reply, to: call)) }
     }
 
     private mutating func closeLinksToTheGone(into effects: inout Sink) {

@@ -23,9 +23,9 @@ struct ZNode: Sendable {
 
 /// A committed change of one znode.
 enum TreeChange: Hashable, Sendable {
-    case create(path: String, data: [UInt8], owner: Int64)
-    case delete(path: String)
-    case set(path: String, data: [UInt8])
+    case create(path: TreePath, data: [UInt8], owner: Int64)
+    case delete(path: TreePath)
+    case set(path: TreePath, data: [UInt8])
 }
 
 /// The znodes as one server knows them: the state after some prefix of the committed transactions.
@@ -40,13 +40,24 @@ struct DataTree: Sendable {
     init() {
         nodes["/"] = ZNode(data: [], czxid: 0, mzxid: 0, pzxid: 0, ephemeralOwner: 0)
         for path in ["/zookeeper", "/zookeeper/config", "/zookeeper/quota"] {
-            apply(.create(path: path, data: [], owner: 0), at: 0)
+            apply(.create(path: TreePath(path), data: [], owner: 0), at: 0)
         }
     }
 
     subscript(path: String) -> ZNode? { nodes[path] }
 
-    func contains(_ path: String) -> Bool { nodes.contains(path) }
+    func contains(_ path: TreePath) -> Bool { nodes.contains(path.text, path.hash) }
+
+    /// Looks at a node in its place: a copy would copy the list of children. nil where there is none.
+    mutating func look<Answer>(_ path: String, _ look: (inout ZNode) -> Answer) -> Answer? { nodes.update(path, look) }
+
+    mutating func look<Answer>(_ path: TreePath, _ look: (inout ZNode) -> Answer) -> Answer? {
+        nodes.update(path.text, path.hash, look)
+    }
+
+    mutating func look<Answer>(parentOf path: TreePath, _ look: (inout ZNode) -> Answer) -> Answer? {
+        nodes.update(path.parent, path.parentHash, look)
+    }
 
     func ephemerals(of session: Int64) -> [String] { ephemerals[session] ?? [] }
 
@@ -55,43 +66,35 @@ struct DataTree: Sendable {
     mutating func apply(_ change: TreeChange, at zxid: Int64) {
         switch change {
         case .create(let path, let data, let owner):
-            let (parent, name) = DataTree.split(path)
-            nodes[path] = ZNode(data: data, czxid: zxid, mzxid: zxid, pzxid: zxid, ephemeralOwner: owner)
-            update(parent) { node in
-                let index = DataTree.position(of: name, in: node.children)
-                node.children.insert(name, at: index)
+            nodes[path.text, path.hash] = ZNode(data: data, czxid: zxid, mzxid: zxid, pzxid: zxid, ephemeralOwner: owner)
+            nodes.update(path.parent, path.parentHash) { node in
+                node.children.insert(path.name, at: DataTree.position(of: path.name, in: node.children))
                 node.creations &+= 1
                 node.pzxid = zxid
             }
-            if owner != 0 {
-                var paths = ephemerals[owner] ?? []
-                paths.insert(path, at: DataTree.position(of: path, in: paths))
-                ephemerals[owner] = paths
-            }
+            guard owner != 0 else { return }
+            let isFirst = ephemerals.update(owner) { $0.insert(path.text, at: DataTree.position(of: path.text, in: $0)) } == nil
+            if isFirst { ephemerals[owner] = [path.text] }
         case .delete(let path):
-            let (parent, name) = DataTree.split(path)
-            let owner = nodes.removeValue(forKey: path)?.ephemeralOwner ?? 0
-            update(parent) { node in
-                let index = DataTree.position(of: name, in: node.children)
-                if index < node.children.count, node.children[index] == name { node.children.remove(at: index) }
+            let owner = nodes.removeValue(forKey: path.text, path.hash)?.ephemeralOwner ?? 0
+            nodes.update(path.parent, path.parentHash) { node in
+                let index = DataTree.position(of: path.name, in: node.children)
+                if index < node.children.count, node.children[index] == path.name { node.children.remove(at: index) }
                 node.pzxid = zxid
             }
-            if owner != 0, var paths = ephemerals[owner] {
-                paths.removeAll { $0 == path }
-                ephemerals[owner] = paths.isEmpty ? nil : paths
+            guard owner != 0 else { return }
+            let isLast = ephemerals.update(owner) { paths in
+                paths.removeAll { $0 == path.text }
+                return paths.isEmpty
             }
+            if isLast == true { ephemerals[owner] = nil }
         case .set(let path, let data):
-            update(path) { node in
+            nodes.update(path.text, path.hash) { node in
                 node.data = data
                 node.version &+= 1
                 node.mzxid = zxid
             }
         }
-    }
-
-    private mutating func update(_ path: String, _ body: (inout ZNode) -> Void) {
-        // In place: a copy would copy the list of children.
-        nodes.update(path, body)
     }
 
     // MARK: Taking back
@@ -105,15 +108,14 @@ struct DataTree: Sendable {
     func undo(of change: TreeChange) -> Undo {
         switch change {
         case .create(let path, _, let owner): undo(of: path, owner)
-        case .delete(let path): undo(of: path, nodes[path]?.ephemeralOwner ?? 0)
-        case .set(let path, _): Undo(nodes: [(path, nodes[path])])
+        case .delete(let path): undo(of: path, nodes[path.text]?.ephemeralOwner ?? 0)
+        case .set(let path, _): Undo(nodes: [(path.text, nodes[path.text])])
         }
     }
 
-    private func undo(of path: String, _ owner: Int64) -> Undo {
-        let parent = DataTree.split(path).parent
-        return Undo(
-            nodes: [(path, nodes[path]), (parent, nodes[parent])],
+    private func undo(of path: TreePath, _ owner: Int64) -> Undo {
+        Undo(
+            nodes: [(path.text, nodes[path.text]), (path.parent, nodes[path.parent])],
             ephemerals: owner == 0 ? nil : (owner, ephemerals[owner]))
     }
 
@@ -136,18 +138,6 @@ struct DataTree: Sendable {
             if names[middle] < name { low = middle + 1 } else { high = middle }
         }
         return low
-    }
-
-    /// The parent's path and the last name of a path that is not the root's.
-    static func split(_ path: String) -> (parent: String, name: String) {
-        let parts = path.utf8.withContiguousStorageIfAvailable { bytes -> (String, String)? in
-            guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return nil }
-            return (
-                slash == 0 ? "/" : String(decoding: bytes[..<slash], as: UTF8.self),
-                String(decoding: bytes[(slash + 1)...], as: UTF8.self)
-            )
-        }
-        return (parts ?? nil) ?? ("/", path)
     }
 
     /// `PathUtils.validatePath`; a sequential node's name may be empty before its suffix.

@@ -53,7 +53,7 @@ public struct Transaction: Sendable {
     /// All of a session's ephemeral nodes go in one transaction.
     mutating func closeSession(_ session: Int64) {
         let zxid = takeZxid()
-        let changes = tree.ephemerals(of: session).map { TreeChange.delete(path: $0) }
+        let changes = tree.ephemerals(of: session).map { TreeChange.delete(path: TreePath($0)) }
         for change in changes { tree.apply(change, at: zxid) }
         commit(zxid, changes, [], of: session, closing: true)
     }
@@ -93,7 +93,7 @@ public struct Transaction: Sendable {
         var undoing: [DataTree.Undo] = []
         var results: [MultiResult] = []
         for (index, operation) in operations.enumerated() {
-            switch Leader.check(operation, of: session, against: tree) {
+            switch Leader.check(operation, of: session, against: &tree) {
             case .refused(let error):
                 while let undo = undoing.popLast() { tree.take(back: undo) }
                 commit(zxid, [], [], of: session)
@@ -106,9 +106,9 @@ public struct Transaction: Sendable {
                 tree.apply(change, at: zxid)
                 changes.append(change)
                 switch change {
-                case .create(let path, _, _): results.append(.created(path: path))
+                case .create(let path, _, _): results.append(.created(path: path.text))
                 case .delete: results.append(.deleted)
-                case .set(let path, _): results.append(.set(tree[path]?.stat ?? Stat()))
+                case .set(let path, _): results.append(.set(tree.look(path) { $0.stat } ?? Stat()))
                 }
             }
         }
@@ -122,30 +122,36 @@ public struct Transaction: Sendable {
         case refused(CoordinationError)
     }
 
-    /// What an operation would change (nil: nothing), or why it fails. The order of the checks is ZooKeeper's.
+    /// What an operation would change (nil: nothing), or why it fails. The order of the checks is ZooKeeper's. The tree is only
+    /// looked at.
     private static func check(
-        _ operation: MultiOperation, of session: Int64, against tree: DataTree
+        _ operation: MultiOperation, of session: Int64, against tree: inout DataTree
     ) -> Verdict {
         switch operation {
         case .check(let path, let version):
-            guard let node = tree[path] else { return .refused(.noNode) }
-            guard version == -1 || version == node.version else { return .refused(.badVersion) }
+            guard let known = tree.look(path, { $0.version }) else { return .refused(.noNode) }
+            guard version == -1 || version == known else { return .refused(.badVersion) }
             return .change(nil)
         case .create(let path, let data, let mode):
-            guard let parent = tree[DataTree.split(path).parent] else { return .refused(.noNode) }
-            let full = mode.isSequential ? path + suffix(parent.creations) : path
+            let asked = TreePath(path)
+            guard let parent = tree.look(parentOf: asked, { ($0.creations, owner: $0.ephemeralOwner) }) else {
+                return .refused(.noNode)
+            }
+            let full = mode.isSequential ? TreePath(path + suffix(parent.0)) : asked
             guard !tree.contains(full) else { return .refused(.nodeExists) }
-            guard parent.ephemeralOwner == 0 else { return .refused(.noChildrenForEphemerals) }
+            guard parent.owner == 0 else { return .refused(.noChildrenForEphemerals) }
             return .change(.create(path: full, data: data, owner: mode.isEphemeral ? session : 0))
         case .delete(let path, let version):
             guard !DataTree.special.contains(path) else { return .refused(.badArguments) }
-            guard let node = tree[path] else { return .refused(.noNode) }
-            guard version == -1 || version == node.version else { return .refused(.badVersion) }
-            guard node.children.isEmpty else { return .refused(.notEmpty) }
+            let path = TreePath(path)
+            guard let node = tree.look(path, { ($0.version, isLeaf: $0.children.isEmpty) }) else { return .refused(.noNode) }
+            guard version == -1 || version == node.0 else { return .refused(.badVersion) }
+            guard node.isLeaf else { return .refused(.notEmpty) }
             return .change(.delete(path: path))
         case .set(let path, let data, let version):
-            guard let node = tree[path] else { return .refused(.noNode) }
-            guard version == -1 || version == node.version else { return .refused(.badVersion) }
+            let path = TreePath(path)
+            guard let known = tree.look(path, { $0.version }) else { return .refused(.noNode) }
+            guard version == -1 || version == known else { return .refused(.badVersion) }
             return .change(.set(path: path, data: data))
         }
     }

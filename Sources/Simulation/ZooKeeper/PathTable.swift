@@ -17,8 +17,10 @@ struct PathTable<Value: Sendable>: Sendable {
 
     var isEmpty: Bool { count == 0 }
 
+    // Whoever knows the hash of a path already hands it in.
+
     /// Never 0.
-    private static func hash(_ path: String) -> UInt64 {
+    static func hash(_ path: String) -> UInt64 {
         var path = path
         return path.withUTF8 { bytes in
             let raw = UnsafeRawBufferPointer(bytes)
@@ -52,12 +54,16 @@ struct PathTable<Value: Sendable>: Sendable {
     }
 
     subscript(path: String) -> Value? {
+        get { self[path, Self.hash(path)] }
+        set { self[path, Self.hash(path)] = newValue }
+    }
+
+    subscript(path: String, hash: UInt64) -> Value? {
         get {
-            let (index, isThere) = place(of: path, Self.hash(path))
+            let (index, isThere) = place(of: path, hash)
             return isThere ? values[index] : nil
         }
         set {
-            let hash = Self.hash(path)
             let (index, isThere) = place(of: path, hash)
             switch (newValue == nil, isThere) {
             case (false, true): values[index] = newValue
@@ -68,20 +74,28 @@ struct PathTable<Value: Sendable>: Sendable {
         }
     }
 
-    func contains(_ path: String) -> Bool { place(of: path, Self.hash(path)).isThere }
+    func contains(_ path: String, _ hash: UInt64) -> Bool { place(of: path, hash).isThere }
 
-    /// Changes a value in its place; nil where there is none.
+    /// Changes a value in its place, or looks at it there; nil where there is none.
     @discardableResult
-    mutating func update<Answer>(_ path: String, _ body: (inout Value) -> Answer) -> Answer? {
-        let (index, isThere) = place(of: path, Self.hash(path))
+    mutating func update<Answer>(_ path: String, _ hash: UInt64, _ body: (inout Value) -> Answer) -> Answer? {
+        let (index, isThere) = place(of: path, hash)
         return isThere ? body(&values[index]!) : nil
     }
 
     @discardableResult
-    mutating func removeValue(forKey path: String) -> Value? {
-        let (index, isThere) = place(of: path, Self.hash(path))
+    mutating func update<Answer>(_ path: String, _ body: (inout Value) -> Answer) -> Answer? {
+        update(path, Self.hash(path), body)
+    }
+
+    @discardableResult
+    mutating func removeValue(forKey path: String, _ hash: UInt64) -> Value? {
+        let (index, isThere) = place(of: path, hash)
         return isThere ? remove(at: index) : nil
     }
+
+    @discardableResult
+    mutating func removeValue(forKey path: String) -> Value? { removeValue(forKey: path, Self.hash(path)) }
 
     mutating func removeAll() { self = PathTable() }
 

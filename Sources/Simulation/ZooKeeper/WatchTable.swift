@@ -30,16 +30,14 @@ struct WatchTable: Sendable {
         }
         switch change {
         case .create(let path, _, _):
-            let parent = DataTree.split(path).parent
-            tell(data.removeValue(forKey: path), path, .created)
-            tell(children.removeValue(forKey: parent), parent, .childrenChanged)
+            tell(data.removeValue(forKey: path.text, path.hash), path.text, .created)
+            tell(children.removeValue(forKey: path.parent, path.parentHash), path.parent, .childrenChanged)
         case .delete(let path):
-            let parent = DataTree.split(path).parent
-            tell(data.removeValue(forKey: path), path, .deleted)
-            tell(children.removeValue(forKey: path), path, .deleted)
-            tell(children.removeValue(forKey: parent), parent, .childrenChanged)
+            tell(data.removeValue(forKey: path.text, path.hash), path.text, .deleted)
+            tell(children.removeValue(forKey: path.text, path.hash), path.text, .deleted)
+            tell(children.removeValue(forKey: path.parent, path.parentHash), path.parent, .childrenChanged)
         case .set(let path, _):
-            tell(data.removeValue(forKey: path), path, .dataChanged)
+            tell(data.removeValue(forKey: path.text, path.hash), path.text, .dataChanged)
         }
         return told
     }

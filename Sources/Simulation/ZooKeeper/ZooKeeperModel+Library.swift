@@ -224,28 +224,37 @@ extension CoordinationOperation {
     /// Whether the adapter would send it: its paths are well-formed, and it is not larger than what a server takes, counted
     /// from above.
     func isAcceptable(_ options: ZooKeeperModel.Options) -> Bool {
-        let overhead = 64
-        var bytes = overhead
-        func isGood(_ path: String, _ data: [UInt8] = [], sequential: Bool = false) -> Bool {
-            bytes += overhead + path.utf8.count + data.count
-            return DataTree.isValid(path, sequential: sequential)
+        let bytes: Int?
+        switch self {
+        case .create(let path, let data, let mode): bytes = Self.size(path, data, isSequential: mode.isSequential)
+        case .set(let path, let data, _): bytes = Self.size(path, data)
+        case .delete(let path, _), .get(let path, _), .exists(let path, _), .children(let path, _), .sync(let path):
+            bytes = Self.size(path)
+        case .multi(let operations): bytes = Self.size(operations)
         }
-        let areGood =
-            switch self {
-            case .create(let path, let data, let mode): isGood(path, data, sequential: mode.isSequential)
-            case .set(let path, let data, _): isGood(path, data)
-            case .delete(let path, _), .get(let path, _), .exists(let path, _), .children(let path, _), .sync(let path):
-                isGood(path)
-            case .multi(let operations):
-                operations.allSatisfy { operation in
-                    switch operation {
-                    case .check(let path, _), .delete(let path, _): isGood(path)
-                    case .create(let path, let data, let mode): isGood(path, data, sequential: mode.isSequential)
-                    case .set(let path, let data, _): isGood(path, data)
-                    }
-                }
+        return bytes.map { Self.overhead + $0 <= options.largestRequest } ?? false
+    }
+
+    private static let overhead = 64
+
+    /// nil where one of the paths is malformed.
+    private static func size(_ operations: [MultiOperation]) -> Int? {
+        var sum = 0
+        for operation in operations {
+            let bytes: Int?
+            switch operation {
+            case .check(let path, _), .delete(let path, _): bytes = size(path)
+            case .create(let path, let data, let mode): bytes = size(path, data, isSequential: mode.isSequential)
+            case .set(let path, let data, _): bytes = size(path, data)
             }
-        return areGood && bytes <= options.largestRequest
+            guard let bytes else { return nil }
+            sum += bytes
+        }
+        return sum
+    }
+
+    @inline(__always) private static func size(_ path: String, _ data: [UInt8] = [], isSequential: Bool = false) -> Int? {
+        DataTree.isValid(path, sequential: isSequential) ? overhead + path.utf8.count + data.count : nil
     }
 
     /// Whether the connected server answers it by itself.

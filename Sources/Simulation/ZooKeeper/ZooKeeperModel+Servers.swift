@@ -138,19 +138,22 @@ extension ZooKeeperModel {
         let watcher = WatchTable.Watcher(handle: handle, connection: handles[handle].connection)
         switch operation {
         case .get(let path, let watch):
-            guard let node = servers[server].tree[path] else { return .failed(.noNode, operations: []) }
+            guard let (data, stat) = servers[server].tree.look(path, { ($0.data, $0.stat) }) else {
+                return .failed(.noNode, operations: [])
+            }
             if watch { servers[server].watches.watchData(path, watcher) }
-            return .data(node.data, node.stat)
+            return .data(data, stat)
         case .exists(let path, let watch):
             if watch { servers[server].watches.watchData(path, watcher) }
-            return .existence(servers[server].tree[path]?.stat)
+            return .existence(servers[server].tree.look(path) { $0.stat })
         case .children(let path, let watch):
-            guard let node = servers[server].tree[path] else { return .failed(.noNode, operations: []) }
+            guard var (names, stat) = servers[server].tree.look(path, { ($0.children, $0.stat) }) else {
+                return .failed(.noNode, operations: [])
+            }
             if watch { servers[server].watches.watchChildren(path, watcher) }
             // In no particular order.
-            var names = node.children
             names.shuffle(using: &random)
-            return .children(names, node.stat)
+            return .children(names, stat)
         case .create, .delete, .set, .multi, .sync: preconditionFailure("not a read")
         }
     }
