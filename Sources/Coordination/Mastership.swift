@@ -99,11 +99,11 @@ public struct Mastership: Hashable, Sendable {
         suspicions.expire(at: now, into: &sink)
         for index in groups.keys.indices where groups.values[index].isCurrent(session) {
             let name = groups.keys[index]
-            let view = groups.values[index]
-            report(name, view, into: &sink)
+            report(name, groups.values[index], into: &sink)
             guard !transactions.contains(name), pauses[name].map({ $0.until <= now }) ?? true else { continue }
             let finding = suspicions.finding(name)
-            if view.isPrimaryRegistered, finding == nil { continue }
+            if groups.values[index].isPrimaryRegistered, finding == nil { continue }
+            let view = groups.values[index]
             carryOut(GroupPlan(view, gone: finding), for: view, ring: ring, session: session, into: &sink)
         }
         setTimer(at: now, into: &sink)

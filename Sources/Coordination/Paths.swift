@@ -42,14 +42,15 @@ public enum GroupName {
 
     static func isPlainName(_ bytes: ArraySlice<UInt8>) -> Bool {
         guard !bytes.isEmpty, bytes.count <= longest else { return false }
-        return bytes.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-                true
-            default: false
-            }
-        }
+        return bytes.withUnsafeBytes { $0.allSatisfy(isPlain) }
+    }
+
+    // The characters of such a name as bits: those below 64, and those from there on.
+    private static let lowerPlain: UInt64 = 1 << 45 | 1 << 46 | 0x3FF << 48
+    private static let upperPlain: UInt64 = 0x3FF_FFFF << 1 | 1 << 31 | 0x3FF_FFFF << 33
+
+    @inline(__always) private static func isPlain(_ byte: UInt8) -> Bool {
+        byte < 128 && (byte < 64 ? lowerPlain : upperPlain) >> UInt64(byte & 63) & 1 == 1
     }
 
     /// What fits into one line of a log.

@@ -14,48 +14,47 @@ struct RecordText {
     /// A stretch of the text. By its bytes: most are compared or read as a number, and only some become strings.
     typealias Value = ArraySlice<UInt8>
 
+    private let bytes: [UInt8]
     /// The first line where it is not a `key=value` one, else empty.
-    private(set) var head: Value = []
-    private var fields: [(key: Value, value: Value)] = []
+    private var head = 0..<0
+    private var fields: [(key: Range<Int>, value: Range<Int>)] = []
 
     init(_ bytes: [UInt8]) throws(Malformed) {
         guard bytes.count <= Self.longest, Self.isText(bytes) else { throw Malformed() }
+        self.bytes = bytes
         fields.reserveCapacity(8)
-        var start = 0
-        var equals: Int?
-        for offset in 0...bytes.count {
-            if offset == bytes.count || bytes[offset] == UInt8(ascii: "\n") {
-                if let equals {
-                    fields.append((bytes[start..<equals], bytes[(equals + 1)..<offset]))
+        bytes.withUnsafeBytes { text in
+            var start = 0
+            while start <= text.count {
+                let end = text.firstIndex(of: UInt8(ascii: "\n"), from: start) ?? text.count
+                if let equals = text.firstIndex(of: UInt8(ascii: "="), from: start), equals < end {
+                    fields.append((start..<equals, (equals + 1)..<end))
                 } else if start == 0 {
-                    head = bytes[start..<offset]
+                    head = start..<end
                 }
-                start = offset + 1
-                equals = nil
-            } else if equals == nil, bytes[offset] == UInt8(ascii: "=") {
-                equals = offset
+                start = end + 1
             }
         }
     }
 
     /// Whether the bytes are UTF-8. They nearly always are ASCII.
     private static func isText(_ bytes: [UInt8]) -> Bool {
-        bytes.allSatisfy { $0 < 0x80 } || String(validating: bytes, as: UTF8.self) != nil
+        bytes.withUnsafeBytes { $0.isASCII } || String(validating: bytes, as: UTF8.self) != nil
     }
 
     func address() throws(Malformed) -> Address {
-        guard let address = Address(utf8: head) else { throw Malformed() }
+        guard let address = Address(utf8: bytes[head]) else { throw Malformed() }
         return address
     }
 
     /// The value of a key that may be there once.
     func optional(_ key: StaticString) throws(Malformed) -> Value? {
-        var found: Value?
-        for field in fields where Self.isSame(field.key, key) {
+        var found: Range<Int>?
+        for field in fields where isSame(field.key, key) {
             if found != nil { throw Malformed() }
             found = field.value
         }
-        return found
+        return found.map { bytes[$0] }
     }
 
     /// The value of a key that must be there once.
@@ -65,7 +64,11 @@ struct RecordText {
     }
 
     /// The values of a key that may be there many times, in order.
-    func all(_ key: StaticString) -> [Value] { fields.filter { Self.isSame($0.key, key) }.map(\.value) }
+    func all(_ key: StaticString) -> [Value] {
+        var values: [Value] = []
+        for field in fields where isSame(field.key, key) { values.append(bytes[field.value]) }
+        return values
+    }
 
     func number(_ key: StaticString) throws(Malformed) -> UInt64 {
         guard let number = UInt64(decimal: try required(key)) else { throw Malformed() }
@@ -74,8 +77,8 @@ struct RecordText {
 
     func flag(_ key: StaticString) throws(Malformed) -> Bool {
         let value = try required(key)
-        if Self.isSame(value, "yes") { return true }
-        if Self.isSame(value, "no") { return false }
+        if isSame(value.indices, "yes") { return true }
+        if isSame(value.indices, "no") { return false }
         throw Malformed()
     }
 
@@ -85,9 +88,11 @@ struct RecordText {
         return String(decoding: value, as: UTF8.self)
     }
 
-    private static func isSame(_ value: Value, _ word: StaticString) -> Bool {
-        guard value.count == word.utf8CodeUnitCount else { return false }
-        return word.withUTF8Buffer { value.elementsEqual($0) }
+    private func isSame(_ range: Range<Int>, _ word: StaticString) -> Bool {
+        guard range.count == word.utf8CodeUnitCount else { return false }
+        return bytes.withUnsafeBytes { bytes in
+            word.withUTF8Buffer { UnsafeRawBufferPointer(rebasing: bytes[range]).begins(with: UnsafeRawBufferPointer($0)) }
+        }
     }
 
     /// The text of a lines' list, one `\n` after each.

@@ -19,14 +19,27 @@ extension UnsafeRawBufferPointer {
         return nil
     }
 
+    /// Whether all of them are ASCII.
+    @inlinable public var isASCII: Bool {
+        var index = 0
+        while index + 8 <= count {
+            if loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 != 0 { return false }
+            index += 8
+        }
+        while index < count {
+            if self[index] >= 0x80 { return false }
+            index += 1
+        }
+        return true
+    }
+
     /// Whether the other bytes are the first of these.
     @inlinable public func begins(with other: UnsafeRawBufferPointer) -> Bool {
         guard other.count <= count else { return false }
         var index = 0
         while index + 8 <= other.count {
-            if loadUnaligned(fromByteOffset: index, as: UInt64.self) != other.loadUnaligned(fromByteOffset: index, as: UInt64.self) {
-                return false
-            }
+            let own = loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            if own != other.loadUnaligned(fromByteOffset: index, as: UInt64.self) { return false }
             index += 8
         }
         while index < other.count {

@@ -60,29 +60,32 @@ struct EntryIdentity: Hashable, Sendable {
     }
 
     private static func digest(ofBase64 line: ArraySlice<UInt8>) -> UInt64 {
-        let padding = line.suffix(2).reduce(0) { $0 + ($1 == UInt8(ascii: "=") ? 1 : 0) }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(prefixBytes)
-        var word: UInt32 = 0
-        for (index, letter) in line.prefix(prefixBytes / 3 * 4).enumerated() {
-            word = word << 6 | (sextet(letter) ?? 0)
-            guard index & 3 == 3 else { continue }
-            bytes.append(UInt8(word >> 16 & 255))
-            bytes.append(UInt8(word >> 8 & 255))
-            bytes.append(UInt8(word & 255))
+        line.withUnsafeBytes { text in
+            var padding = 0
+            for letter in text.suffix(2) where letter == UInt8(ascii: "=") { padding += 1 }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(prefixBytes)
+            sextets.withUnsafeBufferPointer { sextets in
+                var index = 0
+                while index + 4 <= min(text.count, prefixBytes / 3 * 4) {
+                    var word: UInt32 = 0
+                    for place in 0..<4 { word = word << 6 | UInt32(sextets[Int(text[index + place])]) }
+                    bytes.append(UInt8(truncatingIfNeeded: word >> 16))
+                    bytes.append(UInt8(truncatingIfNeeded: word >> 8))
+                    bytes.append(UInt8(truncatingIfNeeded: word))
+                    index += 4
+                }
+            }
+            let count = text.count / 4 * 3 - padding
+            return digest(bytes.prefix(count), count: count)
         }
-        let count = line.count / 4 * 3 - padding
-        return digest(bytes.prefix(count), count: count)
     }
 
-    private static func sextet(_ letter: UInt8) -> UInt32? {
-        switch letter {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(letter) - 65
-        case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(letter) - 97 + 26
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(letter) - 48 + 52
-        case UInt8(ascii: "+"): 62
-        case UInt8(ascii: "/"): 63
-        default: nil
-        }
-    }
+    /// The six bits of each letter of base64; 0 for what is none.
+    private static let sextets: [UInt8] = {
+        var sextets = [UInt8](repeating: 0, count: 256)
+        let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        for (bits, letter) in letters.utf8.enumerated() { sextets[Int(letter)] = UInt8(bits) }
+        return sextets
+    }()
 }

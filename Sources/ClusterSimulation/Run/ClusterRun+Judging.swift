@@ -37,7 +37,7 @@ extension ClusterRun {
 
     /// Whoever takes office has every acknowledged write.
     private mutating func judgeState(of process: Int, group: Int) {
-        guard let bytes = world.zooKeeper.committedData(at: Paths.ring), let ring = RingRecord(bytes)?.ring else { return }
+        guard let bytes = world.committedData(at: Paths.ring), let ring = RingRecord(bytes)?.ring else { return }
         for key in keys.indices where !keys[key].isShared && !keys[key].isRetired {
             let name = Array(keys[key].name.utf8)
             guard ring.owner(of: name) == ClusterPlan.groupNames[group % 4] else { continue }
@@ -111,9 +111,9 @@ extension ClusterRun {
             return "\(world.address(of: down)) is down"
         }
         let hasServer = roles.indices.contains { roles[$0] == .server && isPresent($0) }
-        if hasServer, world.zooKeeper.committedData(at: Paths.master) == nil { return "there is no master" }
+        if hasServer, world.committedData(at: Paths.master) == nil { return "there is no master" }
         for process in roles.indices where roles[process] == .server && isPresent(process) {
-            guard let number = world.serverNumber(process), world.zooKeeper.committedData(at: Paths.server(number)) != nil
+            guard let number = world.serverNumber(process), world.committedData(at: Paths.server(number)) != nil
             else {
                 return "\(world.address(of: process)) is not registered"
             }

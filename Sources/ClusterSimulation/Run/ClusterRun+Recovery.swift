@@ -88,13 +88,13 @@ extension ClusterRun {
     }
 
     private mutating func lookAtConfig(of group: Int) {
-        histories.saw(config: world.zooKeeper.committedData(at: histories.configPaths[group]) ?? [], of: group)
+        histories.saw(config: world.committedData(at: histories.configPaths[group]) ?? [], of: group)
     }
 
     /// Whether nothing is left of a group's in-sync stores that anybody could wait for.
     private mutating func isLost(_ group: Int, _ config: GroupConfig) -> Bool {
         let name = ClusterPlan.groupNames[group % 4]
-        for member in config.inSync where world.zooKeeper.committedData(at: Paths.member(member.number, ofGroup: name)) != nil {
+        for member in config.inSync where world.committedData(at: Paths.member(member.number, ofGroup: name)) != nil {
             return false
         }
         for process in members(of: group) {
@@ -139,7 +139,7 @@ extension ClusterRun {
         prefixes.historyEnded(group, former: holders)
         positions.historyEnded(group, former: former, new: config.lineage)
         let name = ClusterPlan.groupNames[group % 4]
-        let ring = world.zooKeeper.committedData(at: Paths.ring).flatMap { RingRecord($0)?.ring }
+        let ring = world.committedData(at: Paths.ring).flatMap { RingRecord($0)?.ring }
         for key in keys.indices {
             let owner = ring?.owner(of: Array(keys[key].name.utf8))
             guard owner == nil || owner == name else { continue }

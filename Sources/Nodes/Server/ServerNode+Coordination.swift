@@ -57,7 +57,10 @@ extension ServerNode {
                 guard owner == nil || owner == view.owner else { return false }
                 return view.step(event, session: session, at: now, into: &effects)
             }
-            if isChanged { routesChanged = true }
+            guard isChanged else { continue }
+            routesChanged = true
+            let problem = groups.values[index].primaryAddress == nil ? GroupPlan(groups.values[index]).problem : nil
+            impasses[groups.keys[index]] = problem
         }
     }
 
@@ -109,7 +112,10 @@ extension ServerNode {
 
     private mutating func catalogChanged(at now: Instant, into effects: inout Sink) {
         let names = catalog.groups
-        for name in groups.keys where !names.contains(name) { groups[name] = nil }
+        for name in groups.keys where !names.contains(name) {
+            groups[name] = nil
+            impasses[name] = nil
+        }
         for name in names where groups[name] == nil {
             let timer = TimerID(purpose: Timer.groups.rawValue, instance: UInt64(nextGroupOwner))
             var view = GroupView(group: name, owner: nextGroupOwner, timer: timer, random: random.fork())

@@ -84,10 +84,8 @@ extension ServerNode {
             return .awaited(.groupUnknown(name))
         }
         if let address = groups.values[index].primaryAddress { return .to(address) }
-        switch GroupPlan(groups.values[index]) {
-        case .stuck(let problem): return .none("group \(name) has no primary: \(problem); nothing was done")
-        case .settled, .bootstrap, .replace, .depose: return .awaited(.noPrimary(ofGroup: name))
-        }
+        guard let problem = impasses[name] else { return .awaited(.noPrimary(ofGroup: name)) }
+        return .none("group \(name) has no primary: \(problem); nothing was done")
     }
 
     /// Keeps a request for another try: one that certainly did not happen for a while, one that may be repeated to its end.

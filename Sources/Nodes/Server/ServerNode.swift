@@ -60,6 +60,8 @@ public struct ServerNode: Node {
     var catalog: CatalogView
     var ring: RingView
     var groups = SortedMap<String, GroupView>()
+    /// Why a group that has no primary cannot get one: every request for it asks.
+    var impasses = SortedMap<String, String>()
     /// Of the next group view; never used again.
     var nextGroupOwner = Owner.firstGroup
     var election: Election

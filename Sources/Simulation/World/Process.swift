@@ -29,7 +29,9 @@ import Machine
     /// It is to be paused between its next step and the effects of that step.
     @usableFromInline var pausesMidBatch = false
     /// It is to die of this at a moment at which its disk has something to lose.
-    @usableFromInline var trap: Fault?
+    @usableFromInline var trap: Fault? { didSet { hasTrap = trap != nil } }
+    /// Asked after every batch: to ask the trap itself copies it.
+    @usableFromInline private(set) var hasTrap = false
     /// The effects of a batch that it was paused in.
     @usableFromInline var withheld: [NodeEffect<N.Message, N.Reply>] = []
     @usableFromInline var timers: [ArmedTimer] = []

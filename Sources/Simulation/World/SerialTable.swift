@@ -9,7 +9,7 @@ public struct SerialTable<Value> {
     @inlinable public init() {}
 
     /// Keeps a value under the next number, and returns the number.
-    @inlinable public mutating func add(_ value: Value) -> UInt64 {
+    @inlinable public mutating func add(_ value: consuming Value) -> UInt64 {
         window.append(value)
         return start + UInt64(window.count) - 1
     }

@@ -9,7 +9,8 @@ import Machine
 @usableFromInline struct Call<Request: Sendable, Reply: Sendable>: Sendable {
     @usableFromInline var client: Int
     @usableFromInline var process: Int
-    @usableFromInline var request: Request
+    /// Until it arrives.
+    @usableFromInline var request: Request?
     @usableFromInline var reply: Reply?
     /// When the request left the client; later, when the reply left the process.
     @usableFromInline var sent: Instant
@@ -70,11 +71,11 @@ extension World {
             } else {
                 let request = calls.look(at: id.number) {
                     $0.place = .atProcess
-                    return $0.request
+                    return $0.request.take()
                 }
                 openCalls[process].append(id)
                 _load.saw(openCalls: openCalls[process].count)
-                if let request { deliver(.requested(request, call: id), to: process, from: client, sent: sent) }
+                if let request, let request { deliver(.requested(request, call: id), to: process, from: client, sent: sent) }
             }
         case .returns:
             if network.isCut(from: process, to: client) {

@@ -31,7 +31,7 @@ extension World {
     }
 
     @inlinable mutating func springTrap(_ process: Int) {
-        guard processes[process].trap != nil, processes[process].isUp, disks[process].canLoseSomething(),
+        guard processes[process].hasTrap, processes[process].isUp, disks[process].canLoseSomething(),
             scheduling.chance(1, in: 3), let fault = processes[process].trap.take()
         else { return }
         occur(.trapSprung(process: process, fault))

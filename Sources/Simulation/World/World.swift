@@ -55,6 +55,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     /// Each process has a lane, for its next batch.
     @usableFromInline var agenda: Agenda<Happening>
     @usableFromInline var processes: [Process<N>]
+    /// The ports of their addresses, side by side: every message's receiver is looked for.
+    @usableFromInline let ports: [UInt16]
     /// The nodes of all processes that were ever started, each in its process's slot; of a down process, the last one.
     @usableFromInline var nodes: [N] = []
     @usableFromInline var disks: [DiskModel]
@@ -75,6 +77,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         self.options = options
         self.trace = trace
         processes = addresses.map { Process(address: $0) }
+        ports = addresses.map(\.port)
         agenda = Agenda(lanes: addresses.count)
         openCalls = addresses.map { _ in [] }
         scheduling = random.fork()
@@ -112,6 +115,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     @inlinable public var committedTransactions: Int { _zooKeeper.leader.historyEnd }
     /// One of them, counted from 0, likewise; nil where it is forgotten.
     public mutating func committedTransaction(_ index: Int) -> Transaction? { _zooKeeper.transaction(index) }
+    /// The data of a znode as it is committed, likewise; nil where there is no such node.
+    public mutating func committedData(at path: String) -> [UInt8]? { _zooKeeper.leader.data(at: path) }
     public internal(set) var zooKeeper: ZooKeeperModel {
         @inlinable _read { yield _zooKeeper }
         _modify { yield &_zooKeeper }
@@ -140,8 +145,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     @inlinable public func disk(_ process: Int) -> DiskModel { disks[process] }
 
     @inlinable func process(at address: Address) -> Int? {
-        for index in processes.indices
-        where processes[index].address.port == address.port && processes[index].address.host == address.host {
+        for index in ports.indices where ports[index] == address.port && processes[index].address.host == address.host {
             return index
         }
         return nil
@@ -298,7 +302,7 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     }
 
     @usableFromInline mutating func log(_ line: LogLine, of process: Int) {
-        logCounts[line.event] = (logCounts[line.event] ?? 0) + 1
+        if logCounts.update(line.event, { $0 += 1 }) == nil { logCounts[line.event] = 1 }
         tell(.log, lane: process, "\(line.level) \(line.event)" + line.fields.map { " \($0.key)=\($0.value)" }.joined())
     }
 
@@ -317,8 +321,10 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
     }
 
     @inlinable mutating func takeCoordinationOutput() {
-        for (happening, time) in _zooKeeper.plans { agenda.plan(.coordination(happening), at: time) }
-        while _zooKeeper.plans.popLast() != nil {}
+        if !_zooKeeper.plans.isEmpty {
+            for (happening, time) in _zooKeeper.plans { agenda.plan(.coordination(happening), at: time) }
+            _zooKeeper.plans.removeAll(keepingCapacity: true)
+        }
         while let (process, event) = _zooKeeper.deliveries.popFirst() {
             if case .reply(_, .failed(let error, let operations)) = event.kind, processes[process].isUp {
                 count(error, operations)

@@ -24,6 +24,9 @@ public struct Transaction: Sendable {
     @inlinable var historyEnd: Int { historyStart + history.count }
     func transaction(_ index: Int) -> Transaction { history[index - historyStart] }
 
+    /// The data of a znode, looked at in its place.
+    mutating func data(at path: String) -> [UInt8]? { tree.look(path) { $0.data } }
+
     /// Forgets transactions, once there are enough of them to be worth it.
     mutating func forget(before index: Int, slack: Int = 256) {
         let count = index - historyStart

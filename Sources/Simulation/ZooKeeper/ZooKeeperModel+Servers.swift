@@ -147,11 +147,12 @@ extension ZooKeeperModel {
             if watch { servers[server].watches.watchData(path, watcher) }
             return .existence(servers[server].tree.look(path) { $0.stat })
         case .children(let path, let watch):
-            guard var (names, stat) = servers[server].tree.look(path, { ($0.children, $0.stat) }) else {
+            guard let (children, stat) = servers[server].tree.look(path, { ($0.children, $0.stat) }) else {
                 return .failed(.noNode, operations: [])
             }
             if watch { servers[server].watches.watchChildren(path, watcher) }
             // In no particular order.
+            var names = children
             names.shuffle(using: &random)
             return .children(names, stat)
         case .create, .delete, .set, .multi, .sync: preconditionFailure("not a read")
