@@ -68,7 +68,8 @@ struct AtMostOnceOracle: Sendable {
         if first == Answer(result: result, seq: seq) { return nil }
         return Violation(
             "repeats are answered alike",
-            "\(name(identity, group)) was answered with \(first.result) of entry \(first.seq), and a repeat with \(result) of entry \(seq)")
+            "\(name(identity, group)) was answered with \(first.result) of entry \(first.seq), and a repeat with \(result) of entry "
+                + "\(seq)")
     }
 
     /// Between what a client was told and what was committed, where both are known. A primary may answer and stop in one step: then
