@@ -8,7 +8,7 @@ struct ByteRunsTests {
         var random = SeededRandom(seed: 5)
         for count in 0..<40 {
             // Few different bytes, of which some differ by one or by the highest bit.
-            let bytes = (0..<count).map { _ in [0x0A, 0x0B, 0x8A, 0x00, 0xFF][random.below(5)] as UInt8 }
+            let bytes = (0..<count).map { _ in [0x0A, 0x0B, 0x8A, 0x00, 0xFF][Int.random(in: 0..<5, using: &random)] as UInt8 }
             for start in 0...count {
                 for byte in [0x0A, 0x0B, 0x8A, 0x00, 0xFF, 0x01] as [UInt8] {
                     let found = bytes.withUnsafeBytes { $0.firstIndex(of: byte, from: start) }
@@ -22,13 +22,13 @@ struct ByteRunsTests {
     func begins() {
         var random = SeededRandom(seed: 6)
         for count in 0..<40 {
-            let bytes = (0..<count).map { _ in UInt8(random.below(256)) }
+            let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             for length in 0...count {
                 #expect(bytes.begins(with: Array(bytes[..<length])))
                 #expect(bytes[..<length].isSame(as: Array(bytes)[..<length]))
                 guard length > 0 else { continue }
                 var other = Array(bytes[..<length])
-                other[random.below(length)] ^= 1 << UInt8(random.below(8))
+                other[Int.random(in: 0..<length, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
                 #expect(!bytes.begins(with: other))
                 #expect(!bytes[..<length].isSame(as: other[...]))
                 #expect(!bytes[..<(length - 1)].isSame(as: bytes[..<length]))

@@ -29,7 +29,7 @@ import Testing
                 if let before { known[path] = before + 1 }
             default:
                 #expect(table[path] == known[path])
-                #expect(table.contains(path) == (known[path] != nil))
+                #expect(table.contains(path, PathTable<Int>.hash(path)) == (known[path] != nil))
             }
             #expect(table.count == known.count && table.isEmpty == known.isEmpty)
         }
