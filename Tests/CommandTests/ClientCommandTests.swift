@@ -1,4 +1,5 @@
 import Machine
+import Synchronization
 import TestSupport
 import Testing
 import Wire
@@ -87,6 +88,28 @@ import Wire
         let failing = try Store { _ in .failed(ClientError(.invalidArgument, "the key is empty; a key has 1 to 1024 bytes")) }
         let result = try Binary.run(["put", "", "v", "--server", failing.address.description])
         #expect((result.code, result.complaint) == (2, "INVALID_ARGUMENT: the key is empty; a key has 1 to 1024 bytes"))
+    }
+
+    @Test func `A read says how fresh its value has to be`() throws {
+        let modes = Mutex<[ReadMode]>([])
+        let listening = try Store { request in
+            if case .key(.get(_, let mode), _) = request { modes.withLock { $0.append(mode) } }
+            return nil
+        }
+        func get(_ arguments: String...) throws -> Binary.Result {
+            try Binary.run(["get", "k", "--server", listening.address.description] + arguments)
+        }
+        _ = try get()
+        _ = try get("--consistency", "confirmed")
+        _ = try get("--consistency", "stale")
+        _ = try get("--consistency", "stale", "--at-least", "birds@old:7")
+        let position = GroupPosition(group: "birds", lineage: Lineage("old"), seq: 7)
+        #expect(
+            modes.withLock { $0 } == [.linearizable, .confirmed, .stale(atLeast: nil), .stale(atLeast: position)])
+        #expect(try get("--at-least", "birds@old:7").complaint == "--at-least is for --consistency stale")
+        #expect(try get("--consistency", "stale", "--at-least", "birds:7").code != 0)
+        #expect(try get("--consistency", "fresh").code != 0)
+        #expect(modes.withLock { $0.count } == 4, "what is wrong is not sent")
     }
 
     @Test func `Servers are tried in turn`() throws {

@@ -97,4 +97,16 @@ struct RecordTests {
             #expect(problem != nil && !problem!.contains("\n"), "\(bad)")
         }
     }
+
+    @Test func aPositionReadsWhatItWrites() {
+        for group in ["birds", "a:b", "a@b"] {
+            let position = GroupPosition(group: group, lineage: Lineage("0eb6-x"), seq: 31)
+            #expect(GroupPosition(position.description) == position)
+        }
+        for text in [
+            "", "birds", "birds@l", "birds:7", "@l:7", "birds@:7", "birds@l:", "birds@l:-7", "birds@l:9223372036854775808",
+        ] {
+            #expect(GroupPosition(text) == nil, "\(text)")
+        }
+    }
 }
