@@ -31,8 +31,9 @@ extension ClusterRun {
     private func newLibrary(of client: Int, life: UInt64) -> ClientMachine {
         var random = SeededRandom(seed: libraryIdentities ^ UInt64(client) << 32 ^ life)
         var options = ClientOptions()
-        // Not sooner than other clients call again.
-        options.attemptTimeout = max(plan.patience / 4, min(options.attemptTimeout, plan.patience / 2))
+        // Not sooner than other clients call again; and not so soon that on slow ways nearly every attempt is abandoned.
+        let slowWay = plan.world.network.latency.worst * 4 + plan.world.disk.syncTime.worst * 2
+        options.attemptTimeout = max(plan.patience / 4, min(options.attemptTimeout, max(plan.patience / 2, slowWay)))
         options.direct = random.chance(1, in: 2)
         options.exactlyOnce = plan.sessionPercent > 0 || random.chance(3, in: 4)
         let servers = presentServers.isEmpty ? [0] : presentServers
