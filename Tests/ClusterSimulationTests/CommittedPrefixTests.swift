@@ -55,6 +55,37 @@ import Wire
         }
     }
 
+    /// Its ack was on the way when it lost its disk (seed 6206).
+    @Test func aStoreHasHeldWhatItAckedThoughItsDiskWasLostSince() {
+        for hadIt in [true, false] {
+            var oracle = CommittedPrefixOracle(processes: 2, groups: 1, minSync: 2)
+            for process in 0..<2 { #expect(oracle.opened(process, group: 0, life: 1, log: [], commit: 0) == nil) }
+            let log = [entry(1, 1, "a"), entry(1, 2, "b")]
+            #expect(oracle.stepped(0, group: 0, last: 2, entries: log, commit: 0) == nil)
+            if hadIt { #expect(oracle.stepped(1, group: 0, last: 2, entries: log, commit: 0) == nil) }
+            oracle.closed(1, life: 1)
+            #expect(oracle.opened(1, group: 0, life: 2, log: [], commit: 0) == nil)
+            #expect(oracle.stepped(1, group: 0, last: 1, entries: [log[0]], commit: 0) == nil)
+            let found = oracle.stepped(0, group: 0, last: 2, entries: [], commit: 2)
+            #expect(found?.invariant == (hadIt ? nil : "minsync stores hold what is committed"))
+        }
+    }
+
+    /// A learner of the new history hears first of what the old one had committed (seed 8687).
+    @Test func aNewHistoryBeginsWithWhatTheOldOneHadNotCommitted() {
+        var oracle = twoStores()
+        let log = [entry(1, 1, "a"), entry(1, 2, "b")]
+        #expect(oracle.stepped(0, group: 0, last: 2, entries: log, commit: 2) == nil)
+        oracle.historyEnded(0, former: [])
+        #expect(oracle.stepped(1, group: 0, last: 1, entries: [log[0]], commit: 1) == nil)
+        #expect(oracle.takeBegun() == nil)
+        #expect(oracle.stepped(0, group: 0, last: 3, entries: [entry(2, 3, "new")], commit: 3) == nil)
+        #expect(oracle.takeBegun() == 0)
+        #expect(oracle.committed[0].count == 3)
+        let found = oracle.stepped(1, group: 0, last: 5, entries: (2...5).map { entry(3, $0, "z") }, commit: 5)
+        #expect(found?.invariant == "stores agree on the committed prefix")
+    }
+
     @Test func whatIsNotCommittedMayBeReplaced() {
         var oracle = twoStores()
         #expect(oracle.stepped(0, group: 0, last: 2, entries: [entry(1, 1, "a"), entry(2, 2, "new")], commit: 2) == nil)

@@ -120,7 +120,13 @@ struct CommittedPrefixOracle: Sendable {
     }
 
     private mutating func reached(_ process: Int, _ group: Int) {
-        let end = Position(term: mirrors[process].uncommitted.last?.term ?? 0, seq: mirrors[process].last)
+        var end = Position(term: mirrors[process].uncommitted.last?.term ?? 0, seq: mirrors[process].last)
+        // A store that lost its disk, or under a weaker policy its last writes, has held what it acked, however late the ack
+        // arrives. (Entries of a term are cut off only after entries of another came.)
+        if mirrors[process].uncommitted.isEmpty, reaches[process].group == group { return }
+        if reaches[process].group == group, reaches[process].end.term == end.term {
+            end.seq = max(end.seq, reaches[process].end.seq)
+        }
         reaches[process] = Reach(group: group, end: end)
     }
 
@@ -133,6 +139,10 @@ struct CommittedPrefixOracle: Sendable {
         return Violation(
             "minsync stores hold what is committed",
             "entry \(term):\(seq) of group \(ClusterPlan.groupNames[group]) was committed, and \(holders) held it")
+    }
+
+    private func hadBeenCommitted(_ entries: ArraySlice<EntryIdentity>, after seq: UInt64, _ group: Int) -> Bool {
+        committed[group].dropFirst(Int(seq)).starts(with: entries)
     }
 
     /// `isOpening`: what it had committed in an earlier life.
@@ -149,7 +159,9 @@ struct CommittedPrefixOracle: Sendable {
             mirrors[process].commit = commit
             return nil
         }
-        if isBeginning[group] {
+        // A learner may hear of what the old history had committed before the new one commits anything.
+        if isBeginning[group], !hadBeenCommitted(mirrors[process].uncommitted[..<count], after: mirrors[process].commit, group)
+        {
             // What it had committed before is what the group had: that was judged.
             isBeginning[group] = false
             begun = group
@@ -162,6 +174,11 @@ struct CommittedPrefixOracle: Sendable {
                 if !isOpening, let found = isHeldByTooFew(entry, seq + 1, group, term: term) { return found }
                 committed[group].append(entry)
                 if let event = entry.memory { memories.append((Position(term: entry.term, seq: seq + 1), event)) }
+            } else if seq > UInt64(committed[group].count) {
+                return Violation(
+                    "stores agree on the committed prefix",
+                    "process \(process) committed entry \(seq + 1) of group \(ClusterPlan.groupNames[group]), of which "
+                        + "\(committed[group].count) had been committed")
             } else if committed[group][Int(seq)] != entry {
                 let first = committed[group][Int(seq)]
                 return Violation(
