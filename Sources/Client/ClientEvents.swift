@@ -33,6 +33,13 @@ public enum ClientOperation: Hashable, Sendable {
         case .put, .delete: false
         }
     }
+
+    var isMonotonic: Bool {
+        switch self {
+        case .get(_, .monotonic): true
+        case .get, .put, .delete: false
+        }
+    }
 }
 
 /// What a caller's read may miss.

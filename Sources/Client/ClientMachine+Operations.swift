@@ -24,8 +24,9 @@ extension ClientMachine {
     /// Does the next thing that an operation needs.
     mutating func advance(_ id: OperationID, at now: Instant, into effects: inout [ClientEffect]) {
         guard let operation = operations[id] else { return }
+        // Who could do without them does not wait.
+        if routes == nil ? options.direct : routesAreStale { fetchRoutes(at: now, into: &effects) }
         guard operation.identity == nil, needsRoutes(operation.request) else { return attempt(id, at: now, into: &effects) }
-        if routesAreStale { fetchRoutes(at: now, into: &effects) }
         guard routes != nil, !ringIsWrong else {
             operations[id]?.state = .waitsForRoutes
             agenda.add(.operation(id), at: operation.deadline)
@@ -80,9 +81,9 @@ extension ClientMachine {
         return attempt
     }
 
-    /// Where to go directly; nil where any server will do.
+    /// Where to go directly; nil where any server will do. While the routes are in doubt a server knows better.
     private func primary(of operation: Operation, at now: Instant) -> Address? {
-        guard options.direct, let routes else { return nil }
+        guard options.direct, let routes, !routesAreStale, !ringIsWrong else { return nil }
         switch operation.request {
         case .get(_, .stale), .get(_, .monotonic): return nil
         case .put, .delete, .get: break
@@ -144,7 +145,15 @@ extension ClientMachine {
     ) {
         choice.answered(attempt.to)
         switch error.code {
-        case .invalidArgument, .dataLoss: fail(id, error, at: now, into: &effects)
+        case .invalidArgument:
+            // A position of another group was demanded than the key's, if it is for this that it was refused: the ring is in doubt.
+            if operations[id]?.request.isMonotonic == true, operations[id]?.hasDoubtedRing == false {
+                operations[id]?.hasDoubtedRing = true
+                ringIsWrong = true
+                return pause(id, at: now, into: &effects)
+            }
+            fail(id, error, at: now, into: &effects)
+        case .dataLoss: fail(id, error, at: now, into: &effects)
         case .failedPrecondition:
             if let redirect = error.redirect, let hops = operations[id]?.hops, hops < Self.mostHops {
                 operations[id]?.hops = hops + 1
@@ -200,6 +209,8 @@ extension ClientMachine {
     /// The server is no help: another one at once, if there is one that may be.
     private mutating func lost(_ id: OperationID, _ attempt: Attempt, at now: Instant, into effects: inout [ClientEffect]) {
         choice.failed(attempt.to, at: now, random: &random)
+        // It may have been the primary that they name.
+        if options.direct { routesAreStale = true }
         operations[id]?.redirect = nil
         if choice.hasHealthy(at: now), let rapid = operations[id]?.rapidAttempts, rapid <= choice.servers.count {
             self.attempt(id, at: now, into: &effects)

@@ -59,6 +59,8 @@ public struct ClientMachine: Sendable {
         let deadline: Instant
         var state = State.waitsForRoutes
         var identity: Identity?
+        /// It was refused in a way for which the ring may be to blame, and is tried once more by a new one.
+        var hasDoubtedRing = false
         /// Some attempt may have done it.
         var isInDoubt = false
         var attempts = 0

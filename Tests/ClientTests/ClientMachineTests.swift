@@ -273,6 +273,61 @@ import Wire
         #expect(bench.outcomes[id] != nil)
     }
 
+    @Test("Directly, by routes that have become old: a server is asked meanwhile, and the new ones are gone by")
+    func oldRoutes() {
+        var bench = ClientBench(ClientOptions(exactlyOnce: false, direct: true))
+        let first = bench.begin(.get(key: bytes("k")))
+        bench.answer(.routes(ClientBench.routes))
+        bench.done(.value(nil))
+        #expect(bench.outcomes[first] != nil)
+
+        bench.now = bench.now + .seconds(1)
+        let second = bench.begin(.get(key: bytes("k")))
+        #expect(bench.open[0].to == Address(host: "primary", port: 1))
+        bench.fail(.failedPrecondition, "the key belongs to group fish, not to birds; nothing was done")
+        bench.waitForAttempt()
+        let requests = bench.open.map(\.request)
+        #expect(requests.contains(.routes), "\(requests)")
+        #expect(bench.open.allSatisfy { ClientBench.servers.contains($0.to) }, "\(bench.open)")
+        let fish = Address(host: "fish", port: 1)
+        let routes = Routes(
+            ring: RingStatus(version: 2, sealed: true, tokens: [RingToken(token: 7, group: "fish")]),
+            groups: [Routes.Group(name: "fish", primary: fish)])
+        while !bench.open.isEmpty {
+            if case .routes = bench.open[0].request { bench.answer(.routes(routes)) } else { bench.done(.value([1])) }
+        }
+        #expect(bench.outcomes[second] == .done(.value([1]), at: ClientBench.position()))
+        _ = bench.begin(.get(key: bytes("k")))
+        #expect(bench.open[0].to == fish)
+    }
+
+    @Test("A monotonic read that demands a position of another group than the key's looks at the ring again, once")
+    func monotonicByAnOldRing() {
+        var bench = ClientBench()
+        _ = bench.beginPut()
+        bench.done(.put, seq: 40)
+        let id = bench.begin(.get(key: bytes("k"), .monotonic))
+        bench.fail(.invalidArgument, "birds@l:40 is a position of group birds, and the key belongs to group fish")
+        bench.waitForAttempt()
+        #expect(bench.open.map(\.request) == [.routes])
+        let tokens = [RingToken(token: 7, group: "fish")]
+        bench.answer(.routes(Routes(ring: RingStatus(version: 2, sealed: true, tokens: tokens), groups: [])))
+        #expect(bench.lastRequest == .get(key: bytes("k"), mode: .stale(atLeast: nil)))
+        bench.answer(.done(.value([2]), at: ClientBench.position(3, group: "fish")))
+        #expect(bench.outcomes[id] == .done(.value([2]), at: ClientBench.position(3, group: "fish")))
+
+        let wrong = bench.begin(.get(key: bytes("k"), .monotonic))
+        bench.fail(.invalidArgument, "another reason")
+        bench.waitForAttempt()
+        bench.answer(.routes(ClientBench.routes))
+        bench.fail(.invalidArgument, "another reason")
+        guard case .notDone(let error)? = bench.outcomes[wrong] else {
+            Issue.record("\(bench.outcomes)")
+            return
+        }
+        #expect(error.code == .invalidArgument)
+    }
+
     @Test("A cancelled mutation that is under way is of unknown outcome, one that still waits is not done")
     func cancelled() {
         var bench = ClientBench(ClientOptions(sessionWindow: 1))
