@@ -71,6 +71,23 @@ import Wire
         }
     }
 
+    /// The next primary has taken office with the entry, and the former one, who has not heard, gets its ack (seed 195664).
+    @Test func aStoreHoldsWhatItAckedThoughItWentOnInALaterTerm() {
+        for hadIt in [true, false] {
+            var oracle = CommittedPrefixOracle(processes: 2, groups: 1, minSync: 2)
+            for process in 0..<2 { #expect(oracle.opened(process, group: 0, life: 1, log: [], commit: 0) == nil) }
+            let log = [entry(1, 1, "a"), entry(1, 2, "b")]
+            #expect(oracle.stepped(0, group: 0, last: 2, entries: log, commit: 0) == nil)
+            let held = hadIt ? log : [log[0]]
+            let begin = EntryIdentity(
+                Entry(position: Position(term: 2, seq: UInt64(held.count) + 1), operation: .beginTerm))
+            #expect(oracle.stepped(1, group: 0, last: UInt64(held.count), entries: held, commit: 0) == nil)
+            #expect(oracle.stepped(1, group: 0, last: UInt64(held.count) + 1, entries: [begin], commit: 0) == nil)
+            let found = oracle.stepped(0, group: 0, last: 2, entries: [], commit: 2)
+            #expect(found?.invariant == (hadIt ? nil : "minsync stores hold what is committed"))
+        }
+    }
+
     /// A learner of the new history hears first of what the old one had committed (seed 8687).
     @Test func aNewHistoryBeginsWithWhatTheOldOneHadNotCommitted() {
         var oracle = twoStores()

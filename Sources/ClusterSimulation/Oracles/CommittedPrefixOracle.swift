@@ -25,10 +25,24 @@ struct CommittedPrefixOracle: Sendable {
         var last: UInt64 { commit + UInt64(uncommitted.count) }
     }
 
-    /// Where a store's log ended when it last grew.
+    /// What a store has held.
     private struct Reach: Sendable {
         var group = -1
-        var end = Position.zero
+        /// By term, the last of its entries. A store that lost its disk, or under a weaker policy its last writes, has held what it
+        /// acked, however late the ack arrives; and one that went on in a later term still holds what it has of those before.
+        var ends: [Position] = []
+
+        mutating func held(_ entry: Position) {
+            var index = ends.count
+            while index > 0, ends[index - 1].term > entry.term { index -= 1 }
+            if index > 0, ends[index - 1].term == entry.term {
+                ends[index - 1].seq = max(ends[index - 1].seq, entry.seq)
+            } else {
+                ends.insert(entry, at: index)
+            }
+        }
+
+        func hasHeld(_ entry: Position) -> Bool { ends.contains { $0.term == entry.term && $0.seq >= entry.seq } }
     }
 
     private var mirrors: [Mirror]
@@ -89,7 +103,7 @@ struct CommittedPrefixOracle: Sendable {
         _ process: Int, group: Int, life: UInt32, log: [EntryIdentity], commit: UInt64, isFormer: Bool = false
     ) -> Violation? {
         mirrors[process] = Mirror(life: life, isOpen: true, isFormer: isFormer, commit: 0, uncommitted: log)
-        reached(process, group)
+        reached(process, group, count: log.count)
         return commits(process, group, through: commit, isOpening: true)
     }
 
@@ -104,7 +118,7 @@ struct CommittedPrefixOracle: Sendable {
         }
         mirrors[process].uncommitted.removeLast(Int(mirrors[process].last - known))
         mirrors[process].uncommitted += entries
-        if !entries.isEmpty { reached(process, group) }
+        reached(process, group, count: entries.count)
         guard mirrors[process].last == last else {
             return Violation(
                 "entries that are not committed are in memory", "process \(process) holds none after \(mirrors[process].last)")
@@ -119,22 +133,22 @@ struct CommittedPrefixOracle: Sendable {
         return memories
     }
 
-    private mutating func reached(_ process: Int, _ group: Int) {
-        var end = Position(term: mirrors[process].uncommitted.last?.term ?? 0, seq: mirrors[process].last)
-        // A store that lost its disk, or under a weaker policy its last writes, has held what it acked, however late the ack
-        // arrives. (Entries of a term are cut off only after entries of another came.)
-        if mirrors[process].uncommitted.isEmpty, reaches[process].group == group { return }
-        if reaches[process].group == group, reaches[process].end.term == end.term {
-            end.seq = max(end.seq, reaches[process].end.seq)
+    /// The last `count` of its entries are new to it.
+    private mutating func reached(_ process: Int, _ group: Int, count: Int) {
+        guard minSync > 1 else { return }
+        if reaches[process].group != group { reaches[process] = Reach(group: group) }
+        var seq = mirrors[process].last - UInt64(count)
+        for entry in mirrors[process].uncommitted.suffix(count) {
+            seq += 1
+            reaches[process].held(Position(term: entry.term, seq: seq))
         }
-        reaches[process] = Reach(group: group, end: end)
     }
 
     /// An entry is committed for the first time in its group, by a store whose log ends in `term`.
     private func isHeldByTooFew(_ entry: EntryIdentity, _ seq: UInt64, _ group: Int, term: UInt64) -> Violation? {
         // An older term's was inherited; the first of a term names no key and has nothing to do with sessions.
         guard minSync > 1, entry.term == term, entry.key != nil || entry.memory != nil else { return nil }
-        let holders = reaches.count { $0.group == group && $0.end.term == term && $0.end.seq >= seq }
+        let holders = reaches.count { $0.group == group && $0.hasHeld(Position(term: term, seq: seq)) }
         guard holders < minSync else { return nil }
         return Violation(
             "minsync stores hold what is committed",
