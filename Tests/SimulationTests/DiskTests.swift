@@ -144,6 +144,31 @@ import Testing
         #expect(world.probe(0).diskResult(2) == .done)
     }
 
+    /// (Seed 30445: a store that had been told to stop waited for its disk though everything was healed.)
+    @Test func aStallThatHealsHoldsNothingUpAnyMore() {
+        var world = ProbeWorld.make(1) { $0.disk.syncTime = Spread(.milliseconds(2)) }
+        world.stallDisk(0, for: .seconds(10))
+        world.tell(
+            0, disk(1, .append(.log, bytes("held up"))), disk(2, .sync(.log)), disk(3, .read(.log, offset: 0, length: 4)))
+        world.run(for: .seconds(1))
+        #expect(world.probe(0).diskResult(1) == nil)
+        world.recoverDisk(0)
+        world.run(for: .milliseconds(100))
+        #expect(world.probe(0).diskResult(1) == .done)
+        #expect(world.probe(0).diskResult(2) == .done)
+        #expect(world.probe(0).diskResult(3) == .data(bytes("held")))
+        // When what was planned first comes about, it takes nothing that is accepted since before its time.
+        world.run(for: .milliseconds(8_890))
+        var slow = DiskModel.Faults()
+        slow.slowness = 1_000
+        world.setDiskFaults(0, slow)
+        world.tell(0, disk(4, .sync(.log)))
+        world.run(for: .milliseconds(30))
+        #expect(world.probe(0).diskResult(4) == nil)
+        world.run(for: .seconds(60))
+        #expect(world.probe(0).diskResult(4) == .done)
+    }
+
     @Test func aTruncationIsUndoneByAPowerLossUnlessSynced() {
         var sizes = Set<Int>()
         for seed in 1...60 as ClosedRange<UInt64> {

@@ -75,10 +75,24 @@ extension DiskModel {
     /// Nothing ends before `time`. What is under way is not held up: its end is planned already.
     @usableFromInline mutating func stall(until time: Instant) { stalledUntil = max(stalledUntil, time) }
 
-    /// Works as it should again. What was damaged stays so.
-    @usableFromInline mutating func recover() {
+    /// Works as it should again. What was damaged stays so. Returns when what was held up ends instead.
+    @usableFromInline mutating func recover(at now: Instant) -> [(end: Instant, lane: DiskLane)] {
         faults = Faults()
+        let release = Release(from: stalledUntil, to: now)
         stalledUntil = .zero
+        guard release.from > now else { return [] }
+        workEnd = release.end(workEnd)
+        readableAt = release.end(readableAt)
+        lastReadEnd = release.end(lastReadEnd)
+        return work.hasten(by: release).map { ($0, .work) } + reads.hasten(by: release).map { ($0, .reads) }
+    }
+
+    /// A stall is over before its time: what would have ended after it ends as much sooner.
+    struct Release {
+        let from: Instant
+        let to: Instant
+
+        func end(_ end: Instant) -> Instant { end < from ? end : to + (end - from) }
     }
 
     /// Forgets the files that no name leads to, now or after a power loss.
@@ -87,5 +101,20 @@ extension DiskModel {
         where !directory.entries.values.contains(inode) && !directory.durableEntries.values.contains(inode) {
             inodes[inode] = nil
         }
+    }
+}
+
+extension Queue<DiskModel.Pending> {
+    fileprivate mutating func hasten(by release: DiskModel.Release) -> [Instant] {
+        var ends: [Instant] = []
+        var before = Instant.zero
+        for index in 0..<count {
+            let end = self[index].end
+            // Not before those that were accepted earlier.
+            before = max(release.end(end), before)
+            self[index].end = before
+            if before < end { ends.append(before) }
+        }
+        return ends
     }
 }

@@ -135,12 +135,15 @@ public struct DiskModel: Sendable {
         return (workEnd, .work)
     }
 
-    /// The oldest request of a lane ends: performs it.
-    @usableFromInline mutating func finishNext(_ lane: DiskLane) -> DiskCompletion? {
+    /// The oldest request of a lane ends, if this is its time: performs it. (When a stall is over before its time, what was planned
+    /// has ended before.)
+    @usableFromInline mutating func finishNext(
+        _ lane: DiskLane, at now: Instant = Instant(nanoseconds: .max)
+    ) -> DiskCompletion? {
         let next =
             switch lane {
-            case .work: work.popFirst()
-            case .reads: reads.popFirst()
+            case .work: work.popFirst { $0.end <= now }
+            case .reads: reads.popFirst { $0.end <= now }
             }
         guard let next else { return nil }
         return DiskCompletion(id: next.request.id, result: perform(next.request.operation))

@@ -48,6 +48,11 @@
         return element
     }
 
+    /// Takes the first if it is as wanted.
+    @inlinable mutating func popFirst(where isWanted: (inout Element) -> Bool) -> Element? {
+        count > 0 && look(at: 0, isWanted) ? popFirst() : nil
+    }
+
     /// Keeps the first `kept` elements.
     @inlinable mutating func keepFirst(_ kept: Int) {
         while count > max(0, kept) {

@@ -8,7 +8,7 @@ extension World {
     }
 
     @inlinable mutating func diskWorked(_ process: Int, _ lane: DiskLane) {
-        guard let completion = disks[process].finishNext(lane) else { return }
+        guard let completion = disks[process].finishNext(lane, at: now) else { return }
         takeMarks(process)
         deliver(.disk(completion), to: process)
     }
@@ -48,7 +48,11 @@ extension World {
     }
 
     /// The disk works as it should again. What it has lost stays lost.
-    @inlinable public mutating func recoverDisk(_ process: Int) { disks[process].recover() }
+    @inlinable public mutating func recoverDisk(_ process: Int) {
+        for (end, lane) in disks[process].recover(at: now) {
+            agenda.plan(.disk(process: Int32(process), life: processes[process].life, lane), at: end)
+        }
+    }
 
     /// Flips bits somewhere in what a process's disk holds. Returns whether there was anything to hit.
     @discardableResult
