@@ -160,6 +160,14 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     set {kind = .pong(newValue)}
   }
 
+  public var copyPiece: Aviary_Internal_V1_CopyPiece {
+    get {
+      if case .copyPiece(let v)? = kind {return v}
+      return Aviary_Internal_V1_CopyPiece()
+    }
+    set {kind = .copyPiece(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Kind: Equatable, Sendable {
@@ -176,6 +184,7 @@ public nonisolated struct Aviary_Internal_V1_Message: Sendable {
     case recover(Aviary_Internal_V1_Recover)
     case ping(Aviary_Internal_V1_Ping)
     case pong(Aviary_Internal_V1_Pong)
+    case copyPiece(Aviary_Internal_V1_CopyPiece)
 
   }
 
@@ -450,6 +459,14 @@ public nonisolated struct Aviary_Internal_V1_AppendReply: Sendable {
     set {outcome = .otherLineage(newValue)}
   }
 
+  public var copying: Aviary_Internal_V1_AppendReply.Copying {
+    get {
+      if case .copying(let v)? = outcome {return v}
+      return Aviary_Internal_V1_AppendReply.Copying()
+    }
+    set {outcome = .copying(newValue)}
+  }
+
   public var round: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -460,6 +477,7 @@ public nonisolated struct Aviary_Internal_V1_AppendReply: Sendable {
     case mismatch(Aviary_Internal_V1_AppendReply.Mismatch)
     case busy(Aviary_Internal_V1_AppendReply.Busy)
     case otherLineage(Aviary_Internal_V1_AppendReply.OtherLineage)
+    case copying(Aviary_Internal_V1_AppendReply.Copying)
 
   }
 
@@ -528,9 +546,269 @@ public nonisolated struct Aviary_Internal_V1_AppendReply: Sendable {
     public init() {}
   }
 
+  /// How far the replier is with a copy: it has the pieces below `received`, and has written those below `written`.
+  public nonisolated struct Copying: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var copy: UInt64 = 0
+
+    public var received: UInt64 = 0
+
+    public var written: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
   public init() {}
 
   fileprivate var _from: Aviary_Internal_V1_MemberID? = nil
+}
+
+/// A piece of a consistent copy of the primary's store, for a learner that cannot be fed from the log. Answered by an AppendReply.
+public nonisolated struct Aviary_Internal_V1_CopyPiece: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var group: String = String()
+
+  public var lineage: String = String()
+
+  public var term: UInt64 = 0
+
+  public var from: Aviary_Internal_V1_MemberID {
+    get {_from ?? Aviary_Internal_V1_MemberID()}
+    set {_from = newValue}
+  }
+  /// Returns true if `from` has been explicitly set.
+  public var hasFrom: Bool {self._from != nil}
+  /// Clears the value of `from`. Subsequent reads from it will return its default value.
+  public mutating func clearFrom() {self._from = nil}
+
+  public var to: UInt64 = 0
+
+  /// Which copy, and the piece's place in it, from 0.
+  public var copy: UInt64 = 0
+
+  public var index: UInt64 = 0
+
+  /// The sender's clock, in nanoseconds; echoed.
+  public var sentAt: Int64 = 0
+
+  public var content: Aviary_Internal_V1_CopyPiece.OneOf_Content? = nil
+
+  public var entries: Aviary_Internal_V1_CopyPiece.Entries {
+    get {
+      if case .entries(let v)? = content {return v}
+      return Aviary_Internal_V1_CopyPiece.Entries()
+    }
+    set {content = .entries(newValue)}
+  }
+
+  public var runs: Aviary_Internal_V1_CopyPiece.Runs {
+    get {
+      if case .runs(let v)? = content {return v}
+      return Aviary_Internal_V1_CopyPiece.Runs()
+    }
+    set {content = .runs(newValue)}
+  }
+
+  public var sessions: Aviary_Internal_V1_CopyPiece.Sessions {
+    get {
+      if case .sessions(let v)? = content {return v}
+      return Aviary_Internal_V1_CopyPiece.Sessions()
+    }
+    set {content = .sessions(newValue)}
+  }
+
+  public var end: Aviary_Internal_V1_CopyPiece.End {
+    get {
+      if case .end(let v)? = content {return v}
+      return Aviary_Internal_V1_CopyPiece.End()
+    }
+    set {content = .end(newValue)}
+  }
+
+  /// A sign of life.
+  public var nothing: Aviary_Internal_V1_CopyPiece.Nothing {
+    get {
+      if case .nothing(let v)? = content {return v}
+      return Aviary_Internal_V1_CopyPiece.Nothing()
+    }
+    set {content = .nothing(newValue)}
+  }
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum OneOf_Content: Equatable, Sendable {
+    case entries(Aviary_Internal_V1_CopyPiece.Entries)
+    case runs(Aviary_Internal_V1_CopyPiece.Runs)
+    case sessions(Aviary_Internal_V1_CopyPiece.Sessions)
+    case end(Aviary_Internal_V1_CopyPiece.End)
+    /// A sign of life.
+    case nothing(Aviary_Internal_V1_CopyPiece.Nothing)
+
+  }
+
+  /// Each key's last put among others, in the order of the log.
+  public nonisolated struct Entries: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var entries: [Aviary_Internal_V1_Entry] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public nonisolated struct Runs: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var runs: [Aviary_Internal_V1_TermRun] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public nonisolated struct Sessions: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var memories: [Aviary_Internal_V1_SessionMemory] = []
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public nonisolated struct End: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// The copy is what was committed through here.
+    public var position: Aviary_Internal_V1_Position {
+      get {_position ?? Aviary_Internal_V1_Position()}
+      set {_position = newValue}
+    }
+    /// Returns true if `position` has been explicitly set.
+    public var hasPosition: Bool {self._position != nil}
+    /// Clears the value of `position`. Subsequent reads from it will return its default value.
+    public mutating func clearPosition() {self._position = nil}
+
+    /// The highest sequence number of a delete that was left out.
+    public var dropped: UInt64 = 0
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+
+    fileprivate var _position: Aviary_Internal_V1_Position? = nil
+  }
+
+  public nonisolated struct Nothing: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public init() {}
+
+  fileprivate var _from: Aviary_Internal_V1_MemberID? = nil
+}
+
+/// What the replicated state remembers of a client session.
+public nonisolated struct Aviary_Internal_V1_SessionMemory: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var session: Aviary_V1_Session {
+    get {_session ?? Aviary_V1_Session()}
+    set {_session = newValue}
+  }
+  /// Returns true if `session` has been explicitly set.
+  public var hasSession: Bool {self._session != nil}
+  /// Clears the value of `session`. Subsequent reads from it will return its default value.
+  public mutating func clearSession() {self._session = nil}
+
+  public var lowestOpen: UInt64 = 0
+
+  public var outcomes: [Aviary_Internal_V1_SessionMemory.Outcome] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public nonisolated enum Result: SwiftProtobuf.Enum, Swift.CaseIterable {
+    public typealias RawValue = Int
+    case put // = 0
+    case deleted // = 1
+    case missing // = 2
+    case UNRECOGNIZED(Int)
+
+    public init() {
+      self = .put
+    }
+
+    public init?(rawValue: Int) {
+      switch rawValue {
+      case 0: self = .put
+      case 1: self = .deleted
+      case 2: self = .missing
+      default: self = .UNRECOGNIZED(rawValue)
+      }
+    }
+
+    public var rawValue: Int {
+      switch self {
+      case .put: return 0
+      case .deleted: return 1
+      case .missing: return 2
+      case .UNRECOGNIZED(let i): return i
+      }
+    }
+
+    // The compiler won't synthesize support with the UNRECOGNIZED case.
+    public static let allCases: [Aviary_Internal_V1_SessionMemory.Result] = [
+      .put,
+      .deleted,
+      .missing,
+    ]
+
+  }
+
+  public nonisolated struct Outcome: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    public var sequence: UInt64 = 0
+
+    public var seq: UInt64 = 0
+
+    public var result: Aviary_Internal_V1_SessionMemory.Result = .put
+
+    public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    public init() {}
+  }
+
+  public init() {}
+
+  fileprivate var _session: Aviary_V1_Session? = nil
 }
 
 public nonisolated struct Aviary_Internal_V1_TermRun: Sendable {
@@ -957,7 +1235,7 @@ nonisolated extension Aviary_Internal_V1_Frame: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Message"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0\u{1}suspicion\0\u{1}probe\0\u{3}probe_reply\0\u{1}transfer\0\u{1}recover\0\u{1}ping\0\u{1}pong\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}append\0\u{3}append_reply\0\u{1}forward\0\u{3}forward_reply\0\u{3}status_query\0\u{3}status_reply\0\u{1}suspicion\0\u{1}probe\0\u{3}probe_reply\0\u{1}transfer\0\u{1}recover\0\u{1}ping\0\u{1}pong\0\u{3}copy_piece\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1134,6 +1412,19 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
           self.kind = .pong(v)
         }
       }()
+      case 14: try {
+        var v: Aviary_Internal_V1_CopyPiece?
+        var hadOneofValue = false
+        if let current = self.kind {
+          hadOneofValue = true
+          if case .copyPiece(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.kind = .copyPiece(v)
+        }
+      }()
       default: break
       }
     }
@@ -1196,6 +1487,10 @@ nonisolated extension Aviary_Internal_V1_Message: SwiftProtobuf.Message, SwiftPr
     case .pong?: try {
       guard case .pong(let v)? = self.kind else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case .copyPiece?: try {
+      guard case .copyPiece(let v)? = self.kind else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 14)
     }()
     case nil: break
     }
@@ -1601,7 +1896,7 @@ nonisolated extension Aviary_Internal_V1_Append: SwiftProtobuf.Message, SwiftPro
 
 nonisolated extension Aviary_Internal_V1_AppendReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AppendReply"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}term\0\u{1}from\0\u{1}verified\0\u{1}echo\0\u{1}accepted\0\u{3}older_term\0\u{1}mismatch\0\u{1}busy\0\u{3}other_lineage\0\u{1}round\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}term\0\u{1}from\0\u{1}verified\0\u{1}echo\0\u{1}accepted\0\u{3}older_term\0\u{1}mismatch\0\u{1}busy\0\u{3}other_lineage\0\u{1}round\0\u{1}copying\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1680,6 +1975,19 @@ nonisolated extension Aviary_Internal_V1_AppendReply: SwiftProtobuf.Message, Swi
         }
       }()
       case 11: try { try decoder.decodeSingularUInt64Field(value: &self.round) }()
+      case 12: try {
+        var v: Aviary_Internal_V1_AppendReply.Copying?
+        var hadOneofValue = false
+        if let current = self.outcome {
+          hadOneofValue = true
+          if case .copying(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.outcome = .copying(v)
+        }
+      }()
       default: break
       }
     }
@@ -1726,11 +2034,14 @@ nonisolated extension Aviary_Internal_V1_AppendReply: SwiftProtobuf.Message, Swi
       guard case .otherLineage(let v)? = self.outcome else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
-    case nil: break
+    default: break
     }
     if self.round != 0 {
       try visitor.visitSingularUInt64Field(value: self.round, fieldNumber: 11)
     }
+    try { if case .copying(let v)? = self.outcome {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1868,6 +2179,440 @@ nonisolated extension Aviary_Internal_V1_AppendReply.OtherLineage: SwiftProtobuf
 
   public static func ==(lhs: Aviary_Internal_V1_AppendReply.OtherLineage, rhs: Aviary_Internal_V1_AppendReply.OtherLineage) -> Bool {
     if lhs.lineage != rhs.lineage {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_AppendReply.Copying: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_AppendReply.protoMessageName + ".Copying"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}copy\0\u{1}received\0\u{1}written\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.copy) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.received) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.written) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.copy != 0 {
+      try visitor.visitSingularUInt64Field(value: self.copy, fieldNumber: 1)
+    }
+    if self.received != 0 {
+      try visitor.visitSingularUInt64Field(value: self.received, fieldNumber: 2)
+    }
+    if self.written != 0 {
+      try visitor.visitSingularUInt64Field(value: self.written, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_AppendReply.Copying, rhs: Aviary_Internal_V1_AppendReply.Copying) -> Bool {
+    if lhs.copy != rhs.copy {return false}
+    if lhs.received != rhs.received {return false}
+    if lhs.written != rhs.written {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_CopyPiece: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".CopyPiece"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}group\0\u{1}lineage\0\u{1}term\0\u{1}from\0\u{1}to\0\u{1}copy\0\u{1}index\0\u{3}sent_at\0\u{1}entries\0\u{1}runs\0\u{1}sessions\0\u{1}end\0\u{1}nothing\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.group) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.lineage) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.term) }()
+      case 4: try { try decoder.decodeSingularMessageField(value: &self._from) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.to) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.copy) }()
+      case 7: try { try decoder.decodeSingularUInt64Field(value: &self.index) }()
+      case 8: try { try decoder.decodeSingularInt64Field(value: &self.sentAt) }()
+      case 9: try {
+        var v: Aviary_Internal_V1_CopyPiece.Entries?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .entries(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .entries(v)
+        }
+      }()
+      case 10: try {
+        var v: Aviary_Internal_V1_CopyPiece.Runs?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .runs(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .runs(v)
+        }
+      }()
+      case 11: try {
+        var v: Aviary_Internal_V1_CopyPiece.Sessions?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .sessions(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .sessions(v)
+        }
+      }()
+      case 12: try {
+        var v: Aviary_Internal_V1_CopyPiece.End?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .end(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .end(v)
+        }
+      }()
+      case 13: try {
+        var v: Aviary_Internal_V1_CopyPiece.Nothing?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .nothing(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .nothing(v)
+        }
+      }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    if !self.group.isEmpty {
+      try visitor.visitSingularStringField(value: self.group, fieldNumber: 1)
+    }
+    if !self.lineage.isEmpty {
+      try visitor.visitSingularStringField(value: self.lineage, fieldNumber: 2)
+    }
+    if self.term != 0 {
+      try visitor.visitSingularUInt64Field(value: self.term, fieldNumber: 3)
+    }
+    try { if let v = self._from {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    } }()
+    if self.to != 0 {
+      try visitor.visitSingularUInt64Field(value: self.to, fieldNumber: 5)
+    }
+    if self.copy != 0 {
+      try visitor.visitSingularUInt64Field(value: self.copy, fieldNumber: 6)
+    }
+    if self.index != 0 {
+      try visitor.visitSingularUInt64Field(value: self.index, fieldNumber: 7)
+    }
+    if self.sentAt != 0 {
+      try visitor.visitSingularInt64Field(value: self.sentAt, fieldNumber: 8)
+    }
+    switch self.content {
+    case .entries?: try {
+      guard case .entries(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .runs?: try {
+      guard case .runs(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
+    }()
+    case .sessions?: try {
+      guard case .sessions(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 11)
+    }()
+    case .end?: try {
+      guard case .end(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 12)
+    }()
+    case .nothing?: try {
+      guard case .nothing(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 13)
+    }()
+    case nil: break
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_CopyPiece, rhs: Aviary_Internal_V1_CopyPiece) -> Bool {
+    if lhs.group != rhs.group {return false}
+    if lhs.lineage != rhs.lineage {return false}
+    if lhs.term != rhs.term {return false}
+    if lhs._from != rhs._from {return false}
+    if lhs.to != rhs.to {return false}
+    if lhs.copy != rhs.copy {return false}
+    if lhs.index != rhs.index {return false}
+    if lhs.sentAt != rhs.sentAt {return false}
+    if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_CopyPiece.Entries: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_CopyPiece.protoMessageName + ".Entries"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}entries\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.entries) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.entries.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.entries, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_CopyPiece.Entries, rhs: Aviary_Internal_V1_CopyPiece.Entries) -> Bool {
+    if lhs.entries != rhs.entries {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_CopyPiece.Runs: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_CopyPiece.protoMessageName + ".Runs"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}runs\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.runs) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.runs.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.runs, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_CopyPiece.Runs, rhs: Aviary_Internal_V1_CopyPiece.Runs) -> Bool {
+    if lhs.runs != rhs.runs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_CopyPiece.Sessions: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_CopyPiece.protoMessageName + ".Sessions"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}memories\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.memories) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.memories.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.memories, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_CopyPiece.Sessions, rhs: Aviary_Internal_V1_CopyPiece.Sessions) -> Bool {
+    if lhs.memories != rhs.memories {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_CopyPiece.End: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_CopyPiece.protoMessageName + ".End"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}position\0\u{1}dropped\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._position) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.dropped) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._position {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.dropped != 0 {
+      try visitor.visitSingularUInt64Field(value: self.dropped, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_CopyPiece.End, rhs: Aviary_Internal_V1_CopyPiece.End) -> Bool {
+    if lhs._position != rhs._position {return false}
+    if lhs.dropped != rhs.dropped {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_CopyPiece.Nothing: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_CopyPiece.protoMessageName + ".Nothing"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap()
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    // Load everything into unknown fields
+    while try decoder.nextFieldNumber() != nil {}
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_CopyPiece.Nothing, rhs: Aviary_Internal_V1_CopyPiece.Nothing) -> Bool {
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_SessionMemory: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".SessionMemory"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}session\0\u{3}lowest_open\0\u{1}outcomes\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularMessageField(value: &self._session) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.lowestOpen) }()
+      case 3: try { try decoder.decodeRepeatedMessageField(value: &self.outcomes) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
+    try { if let v = self._session {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 1)
+    } }()
+    if self.lowestOpen != 0 {
+      try visitor.visitSingularUInt64Field(value: self.lowestOpen, fieldNumber: 2)
+    }
+    if !self.outcomes.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.outcomes, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_SessionMemory, rhs: Aviary_Internal_V1_SessionMemory) -> Bool {
+    if lhs._session != rhs._session {return false}
+    if lhs.lowestOpen != rhs.lowestOpen {return false}
+    if lhs.outcomes != rhs.outcomes {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Aviary_Internal_V1_SessionMemory.Result: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PUT\0\u{1}DELETED\0\u{1}MISSING\0")
+}
+
+nonisolated extension Aviary_Internal_V1_SessionMemory.Outcome: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = Aviary_Internal_V1_SessionMemory.protoMessageName + ".Outcome"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}sequence\0\u{1}seq\0\u{1}result\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequence) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.seq) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.result) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.sequence != 0 {
+      try visitor.visitSingularUInt64Field(value: self.sequence, fieldNumber: 1)
+    }
+    if self.seq != 0 {
+      try visitor.visitSingularUInt64Field(value: self.seq, fieldNumber: 2)
+    }
+    if self.result != .put {
+      try visitor.visitSingularEnumField(value: self.result, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Aviary_Internal_V1_SessionMemory.Outcome, rhs: Aviary_Internal_V1_SessionMemory.Outcome) -> Bool {
+    if lhs.sequence != rhs.sequence {return false}
+    if lhs.seq != rhs.seq {return false}
+    if lhs.result != rhs.result {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

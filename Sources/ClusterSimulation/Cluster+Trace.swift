@@ -9,6 +9,7 @@ extension PeerMessage: Traceable {
         switch self {
         case .append(let append): append.brief
         case .appendReply(let reply): reply.brief
+        case .copyPiece(let piece): piece.brief
         case .forward(let id, let request): "forward #\(id & 0xFFFF): \(request.brief)"
         case .forwardReply(let id, let reply): "forwarded #\(id & 0xFFFF): \(reply.brief)"
         case .transfer(_, let request): request.brief
@@ -55,7 +56,12 @@ extension PeerMessage: Traceable {
                 }
             case .busy: hash.fold(3 as UInt64)
             case .otherLineage(let lineage): hash.fold(lineage.text)
+            case .copying(let copy, let received, let written):
+                hash.fold(copy)
+                hash.fold(received)
+                hash.fold(written)
             }
+        case .copyPiece(let piece): piece.fold(into: &hash)
         case .forward(let id, let request):
             hash.fold(id)
             request.fold(into: &hash)
@@ -109,6 +115,7 @@ extension AppendReply {
         case .olderTerm: "refused: its term is \(term) (from \(from.number))"
         case .mismatch(let last, _): "refused: its log ends with \(last) and must be compared first (from \(from.number))"
         case .busy: "not now, it is busy (from \(from.number))"
+        case .copying(let copy, let received, let written): "copy \(copy): has \(received), wrote \(written)"
         case .otherLineage(let lineage): "refused: it holds another history, \(lineage.text) (from \(from.number))"
         }
     }

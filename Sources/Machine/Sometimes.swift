@@ -36,6 +36,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case closedAsWhole
     /// A store was opened that may lack what it had acknowledged.
     case openedNotWhole
+    /// A copy that a store was taking came to nothing.
+    case copyDropped
 
     // Replication: the receiving side.
 
@@ -57,6 +59,14 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case logCutAtDivergence
     /// A lease was to be promised that is longer than any that this store had promised: the log has it first.
     case longerLeaseRemembered
+    /// A copy has taken the log's place.
+    case copySwitched
+    /// A copy took the place of a log that had entries.
+    case copyReplacedLog
+    /// A piece of a copy came that is not the next one: one before it was lost, or it was repeated.
+    case copyPieceOutOfOrder
+    /// A piece of a copy came that was sent before an append, or an append that was sent before a piece of the copy.
+    case copyPieceTooLate
     /// The primary had committed what was not yet synced here.
     case commitWaitedForOwnSync
 
@@ -116,6 +126,14 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case learnerFedFromFile
     /// A learner did not come closer, and was given more at a time.
     case learnerFedFaster
+    /// A store was sent a copy instead of entries.
+    case copyBegan
+    /// A store could not be fed from the log, and could not be sent a copy yet.
+    case learnerWaitedForCopy
+    /// Something was committed while a copy was made.
+    case copyUnderWrites
+    /// A copy was begun anew, because the learner had lost or dropped it.
+    case copyBegunAnew
     /// Entries waited because as much as allowed was under way to a store.
     case windowWasFull
 

@@ -20,31 +20,39 @@ public struct Follower: Sendable {
     /// Runs of the log that a mismatch reply carries at most.
     static let reportedRuns = 4096
 
-    private let group: String
-    private let me: MemberID
+    let group: String
+    let me: MemberID
     /// The primary of the current term as far as it has spoken.
     private(set) public var primary: (member: MemberID, address: Address, term: UInt64)?
     /// End of what passed the check in the primary's term, synced or not.
-    private var verifiedEnd: UInt64 = 0
+    var verifiedEnd: UInt64 = 0
     /// What was told last, so that a sync which moves nothing says nothing.
-    private var told: UInt64 = 0
+    private(set) var told: UInt64 = 0
     /// The log's write mark that must be durable before anything of this term is acked: its adoption, and the lease that acks promise.
     private var adoptionMark: UInt64 = 0
     /// How far the primary has committed, as it said last.
     private var primaryCommit: UInt64 = 0
-    /// The newest append that is not answered yet.
-    private var owed: (echo: Echo, lease: Nanoseconds, outcome: AppendReply.Outcome)?
+    /// The newest append or piece of a copy that is not answered yet.
+    var owed: (echo: Echo, lease: Nanoseconds, outcome: AppendReply.Outcome)?
     private var newestEcho: (echo: Echo, lease: Nanoseconds)?
+    /// When the newest append of this term was sent, by the primary's clock.
+    var newestAppend = Int64.min
+    /// The copy that is being taken, or was taken last in this term, as long as no append came after it.
+    var copy: CopyReceipt?
 
     /// What a reply repeats of its append, so that the primary can tell which one it answers.
-    private struct Echo: Hashable, Sendable {
+    struct Echo: Hashable, Sendable {
         var sentAt: Int64
         var round: UInt64
+    }
 
-        init(_ append: Append) {
-            sentAt = append.sentAt
-            round = append.round
-        }
+    /// Who speaks as primary.
+    struct Sender {
+        var member: MemberID
+        var address: Address
+        var lineage: Lineage
+        var term: UInt64
+        var echo: Echo
     }
 
     public init(group: String, me: MemberID) {
@@ -72,50 +80,62 @@ public struct Follower: Sendable {
             if append.group == group, append.to != me.number { effects.reached(.appendForAnotherLife) }
             return .dropped
         }
+        let sender = Sender(
+            member: append.from, address: address, lineage: append.lineage, term: append.term, echo: Echo(append))
+        guard accepts(sender, store: &store, now: now, into: &effects) else { return .dropped }
+        return take(append, store: &store, into: &effects)
+    }
+
+    /// Whether this is the primary of the term that is followed, from now on at least.
+    mutating func accepts(_ sender: Sender, store: inout LogStore, now: Instant, into effects: inout Sink) -> Bool {
         // Before anything about terms: those of different histories cannot be compared.
-        if let other = otherHistory(append, own: store.lineage, last: store.last) {
-            reply(
-                to: address, term: store.adoptedTerm, verified: 0, echo: Echo(append), outcome: .otherLineage(other),
-                into: &effects
-            )
-            return .dropped
+        if let other = otherHistory(sender.lineage, own: store.lineage, last: store.last) {
+            refuse(sender, .otherLineage(other), store: store, into: &effects)
+            return false
         }
-        guard append.term >= store.adoptedTerm else {
+        guard sender.term >= store.adoptedTerm else {
             effects.reached(.appendOfOlderTermRefused)
-            reply(to: address, term: store.adoptedTerm, verified: 0, echo: Echo(append), outcome: .olderTerm, into: &effects)
-            return .dropped
+            refuse(sender, .olderTerm, store: store, into: &effects)
+            return false
         }
-        if let known = primary, known.term == append.term, known.member != append.from {
+        if let known = primary, known.term == sender.term, known.member != sender.member {
             effects.log(
                 .error, "append from a second primary of one term was dropped",
-                [LogField("term", append.term), LogField("known", known.member), LogField("sender", append.from)]
+                [LogField("term", sender.term), LogField("known", known.member), LogField("sender", sender.member)]
             )
-            return .dropped
+            return false
         }
-        if primary?.term != append.term {
+        if primary?.term != sender.term {
             // While the log is being rewritten nothing can be made durable, a term neither; the primary tries again.
-            guard !store.isRewriting else { return .dropped }
-            if let primary, append.term > primary.term { effects.reached(.higherTermFollowed) }
-            follow(append, at: address, store: &store)
+            guard !store.isRewriting else { return false }
+            if let primary, sender.term > primary.term { effects.reached(.higherTermFollowed) }
+            follow(sender, store: &store, into: &effects)
         }
-        primary?.address = address
+        primary?.address = sender.address
         heardAt = now
-        return take(append, store: &store, into: &effects)
+        return true
+    }
+
+    private func refuse(_ sender: Sender, _ outcome: AppendReply.Outcome, store: LogStore, into effects: inout Sink) {
+        reply(
+            to: sender.address, term: store.adoptedTerm, verified: 0, echo: sender.echo, outcome: outcome, into: &effects)
     }
 
     /// The store's own history where it is not the sender's; imported data is nobody's history but its own, and is never
     /// overwritten.
-    private func otherHistory(_ append: Append, own: Lineage?, last: Position) -> Lineage? {
-        if let own { return own == append.lineage ? nil : own }
+    private func otherHistory(_ lineage: Lineage, own: Lineage?, last: Position) -> Lineage? {
+        if let own { return own == lineage ? nil : own }
         return last.seq > 0 ? Lineage("") : nil
     }
 
     /// A higher term begins: durably, before anything else of it.
-    private mutating func follow(_ append: Append, at address: Address, store: inout LogStore) {
-        if store.lineage == nil { adoptionMark = store.set(lineage: append.lineage) }
-        if append.term > store.adoptedTerm { adoptionMark = store.adopt(term: append.term) }
+    private mutating func follow(_ sender: Sender, store: inout LogStore, into effects: inout Sink) {
+        dropCopy(store: &store, into: &effects)
+        newestAppend = Int64.min
+        if store.lineage == nil { adoptionMark = store.set(lineage: sender.lineage) }
+        if sender.term > store.adoptedTerm { adoptionMark = store.adopt(term: sender.term) }
         adoptionMark = max(adoptionMark, store.demandSync())
-        primary = (append.from, address, append.term)
+        primary = (sender.member, sender.address, sender.term)
         verifiedEnd = 0
         told = 0
         primaryCommit = 0
@@ -124,11 +144,18 @@ public struct Follower: Sendable {
     }
 
     private mutating func take(_ append: Append, store: inout LogStore, into effects: inout Sink) -> Verdict {
+        if let copy, append.sentAt < copy.newest {
+            effects.reached(.copyPieceTooLate)
+            return .dropped
+        }
+        newestAppend = max(newestAppend, append.sentAt)
         guard !store.isRewriting else {
             effects.reached(.appendDuringRewrite)
             owed = (Echo(append), append.lease, .busy)
             return .dropped
         }
+        // Who is sent appends is sent no copy.
+        if copy != nil { dropCopy(store: &store, into: &effects) }
         if append.lease > store.longestLease {
             // A later life of this store must know how long it may be bound, whatever it is set to itself.
             effects.reached(.longerLeaseRemembered)
@@ -181,10 +208,11 @@ public struct Follower: Sendable {
         // What is only in memory here is not committed here, whoever else has it: a crash would take the mark back.
         if primaryCommit > verified { effects.reached(.commitWaitedForOwnSync) }
         if min(primaryCommit, verified) > store.commit { _ = store.commit(through: min(primaryCommit, verified)) }
-        if owed == nil, verified > told, let newest = newestEcho { owed = (newest.echo, newest.lease, .accepted) }
+        copyAdvanced(store)
+        if owed == nil, verified > told, copy == nil, let newest = newestEcho { owed = (newest.echo, newest.lease, .accepted) }
         guard let answer = owed else { return }
         owed = nil
-        told = verified
+        if case .copying = answer.outcome {} else { told = verified }
         if answer.outcome == .accepted {
             promise.give(
                 to: GroupConfig.Office(number: primary.member.number, term: primary.term), for: answer.lease, now: now)
@@ -217,4 +245,8 @@ public struct Follower: Sendable {
         }
         return true
     }
+}
+
+extension Follower.Echo {
+    init(_ append: Append) { self.init(sentAt: append.sentAt, round: append.round) }
 }

@@ -30,12 +30,15 @@ struct PeerProgress: Hashable, Sendable {
     /// Entries under way: the last sequence number of each append and its bytes.
     private var underWay: Deque<Flight> = []
     private(set) var bytesUnderWay = 0
-    private(set) var bytesAcked: Int64 = 0
+    /// Bytes of entries that it has acked, and of copies that it has written.
+    var bytesAcked: Int64 = 0
     var appendsUnderWay: Int { underWay.count }
     /// How it is fed while nobody waits for it.
     var pace: FeedPace
     /// The read of older entries that this peer waits for.
     var reading: UInt64?
+    /// The copy that it is sent instead of entries.
+    var copy: CopyProgress?
     /// Holds another history or is otherwise beyond help: told once, left alone.
     var isAlien = false
 
@@ -84,6 +87,7 @@ struct PeerProgress: Hashable, Sendable {
     /// (Feeding a link that is down fills its queue, which breaks it again.)
     mutating func linkWentDown() {
         isMatched = false
+        copy?.linkWentDown()
         rewind(to: acked)
     }
 

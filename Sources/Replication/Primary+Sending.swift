@@ -10,6 +10,10 @@ extension Primary {
         if case .adopting = office { return }
         if handover?.isSilent == true { return }
         for index in peers.keys.indices where !peers.values[index].isAlien {
+            if peers.values[index].copy != nil {
+                sendCopy(toPeerAt: index, store: &store, now: now, into: &effects)
+                continue
+            }
             let spoke = feed(peerAt: index, store: &store, now: now, into: &effects)
             if heartbeatDue, !spoke { send([], toPeerAt: index, store: &store, now: now, into: &effects) }
         }
@@ -46,7 +50,7 @@ extension Primary {
     }
 
     /// How many bytes may be under way to a store. Whoever waits for it waits for every byte; a learner takes what is left over.
-    private mutating func window(
+    mutating func window(
         forPeerAt index: Int, size: Int64, now: Instant, into effects: inout Sink
     ) -> Int {
         if peers.values[index].isJoining || writer.mayBeInForce.contains(peers.values[index].member) {

@@ -21,7 +21,7 @@ import Wire
 /// work between config service and group, and for leases from secondaries.
 ///
 /// This file holds state and transitions; what is sent is in `Primary+Sending`, the config in `Primary+InSync`, reads that trust
-/// no clock in `Primary+Confirming`.
+/// no clock in `Primary+Confirming`, copies for those whom the log does not help in `Primary+Copying`.
 public struct Primary: Sendable {
     public enum Office: Hashable, Sendable {
         /// The term is not yet durable up to this write mark.
@@ -73,6 +73,8 @@ public struct Primary: Sendable {
     var handoverFailure: String?
     /// Acks of messages that left before this promise nothing: a handover was tried in between.
     var leaseFloor: Instant
+    /// Copies that were begun.
+    var copies: UInt64 = 0
     /// The office that ended for this one to begin, where it was handed over.
     let released: GroupConfig.Office?
 
@@ -144,10 +146,12 @@ public struct Primary: Sendable {
             else { return nil }
             let sentAt = Instant(nanoseconds: reply.echo)
             let isPromise = sentAt >= leaseFloor
+            let wasMatched = peers[reply.from.number]?.isMatched
             peers.update(reply.from.number) {
                 $0.accepted(
                     verified: reply.verified, sentAt: sentAt, isPromise: isPromise, round: reply.round, now: now)
             }
+            if wasMatched == false { isMatched(reply.from, store: store, now: now, into: &effects) }
         case .olderTerm:
             guard reply.term > term else { return nil }
             effects.reached(.deposedByHigherTerm)
@@ -155,9 +159,12 @@ public struct Primary: Sendable {
         case .mismatch(let last, let runs):
             guard reply.term == term else { return nil }
             peers.update(reply.from.number) { $0.isHeard(at: now) }
+            // While a copy is sent no append is: this is an answer to one from before.
+            guard peers[reply.from.number]?.copy == nil else { return nil }
             let common = CommonPoint.of(own: store.runs, other: runs)
             if common.seq == 0 { effects.reached(.nothingInCommon) }
             if common.seq > 0, common.seq < last.seq { effects.reached(.commonPointBelowEnd) }
+            guard feeds(reply.from, from: common, store: store, now: now, into: &effects) else { return nil }
             peers.update(reply.from.number) {
                 $0.isMatched = true
                 $0.common = max($0.common, common.seq)
@@ -167,7 +174,14 @@ public struct Primary: Sendable {
             guard reply.term == term else { return nil }
             peers.update(reply.from.number) { $0.isHeard(at: now) }
             effects.reached(.peerWasBusy)
+            guard peers[reply.from.number]?.copy == nil else { return nil }
             peers.update(reply.from.number) { $0.becameBusy(end: store.last.seq) }
+        case .copying(let copy, let received, let written):
+            guard reply.term == term else { return nil }
+            peers.update(reply.from.number) { $0.isHeard(at: now) }
+            let answer = CopyProgress.Answer(
+                copy: copy, received: received, written: written, echo: Instant(nanoseconds: reply.echo))
+            copyAnswered(answer, by: reply.from.number, store: store, now: now, into: &effects)
         case .otherLineage(let other):
             let toldBefore = peers.update(reply.from.number) { peer in
                 defer { peer.isAlien = true }

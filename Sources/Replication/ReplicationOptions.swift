@@ -23,6 +23,12 @@ public struct ReplicationOptions: Hashable, Sendable {
     public var appendBytes: Int
     /// A learner with at most this many entries to go is made to count: commits wait for it from then on.
     public var joinDistance: UInt64
+    /// A store is fed from the log, however little a copy would be, while what it lacks of the log is no more than this, in bytes.
+    public var tailBytes: Int64
+    /// Bytes of entries in one piece of a copy (a larger single entry goes alone), and pieces that may be under way to one store; all of
+    /// them within `windowBytes`.
+    public var pieceBytes: Int
+    public var windowPieces: Int
     /// minsync: how many in-sync stores must have an entry for it to be committed, the primary among them. It gates what a primary
     /// appends itself; what it inherits may have been acknowledged before, and is not held back.
     public var minSync: Int
@@ -31,7 +37,7 @@ public struct ReplicationOptions: Hashable, Sendable {
         heartbeat: Nanoseconds = .milliseconds(100), lease: Nanoseconds = .milliseconds(400), driftPercent: Int64 = 5,
         replicationTimeout: Nanoseconds = .milliseconds(1500), silenceTimeout: Nanoseconds = .milliseconds(350),
         windowBytes: Int = 8 << 20, learnerWindowBytes: Int = 64 << 10, windowAppends: Int = 128, appendBytes: Int = 1 << 20,
-        joinDistance: UInt64 = 256,
+        joinDistance: UInt64 = 256, tailBytes: Int64 = 8 << 20, pieceBytes: Int = 64 << 10, windowPieces: Int = 64,
         minSync: Int = 1
     ) {
         self.heartbeat = heartbeat
@@ -44,6 +50,9 @@ public struct ReplicationOptions: Hashable, Sendable {
         self.windowAppends = windowAppends
         self.appendBytes = appendBytes
         self.joinDistance = joinDistance
+        self.tailBytes = tailBytes
+        self.pieceBytes = pieceBytes
+        self.windowPieces = windowPieces
         self.minSync = minSync
     }
 

@@ -13,6 +13,8 @@ import Wire
     /// Whether a store whose file ends here has everything that it acknowledged: what the log says of it after a crash.
     var isWholeAsItStands = true
     @usableFromInline var terms = TermTable()
+    /// Where the log begins with a copied part: its end. Entries up to there that were superseded are not in the log.
+    @usableFromInline private(set) var copied: CopyEnd?
     var tail: EntryTail
     var index = KeyIndex()
     /// What the committed state remembers of client sessions.
@@ -36,12 +38,23 @@ import Wire
         tail.append(entry)
     }
 
+    /// The log begins with a copied part, which ends here: all of it is committed.
+    mutating func begin(with part: CopiedPart, _ end: CopyEnd) {
+        precondition(last == .zero, "a copied part after entry \(last)")
+        copied = end
+        terms = TermTable(part.runs)
+        adoptedTerm = max(adoptedTerm, end.position.term)
+        index = part.index
+        sessions = part.sessions
+        commit = end.position.seq
+    }
+
     /// Applies entries in order through `seq`, which is in the log, and tells for each whether its key existed before.
     mutating func commit(through seq: UInt64, _ applied: (UInt64, Bool) -> Void) {
         precondition(seq <= last.seq, "commit \(seq) beyond the end of the log at \(last)")
         while commit < seq {
             let entry = tail[commit + 1]
-            let existed = index.apply(entry.operation)
+            let existed = index.apply(entry.operation, at: entry.position.seq)
             sessions.apply(entry, existed: existed)
             commit += 1
             applied(commit, existed)
@@ -60,6 +73,9 @@ import Wire
 /// else; a term that was merely heard of makes no claim here.
 @usableFromInline struct TermTable: Hashable, Sendable {
     @usableFromInline private(set) var runs: [TermRun] = []
+
+    /// `runs` follow each other without gaps from sequence number 1.
+    init(_ runs: [TermRun] = []) { self.runs = runs }
 
     @inlinable var last: Position { runs.last.map { Position(term: $0.term, seq: $0.last) } ?? .zero }
 
@@ -158,25 +174,48 @@ struct EntryTail: Sendable {
 
 /// The committed state: each key's value, in memory.
 struct KeyIndex: Sendable {
-    private var values = LookupTable<[UInt8], [UInt8]>()
+    private struct Stored: Sendable {
+        /// The entry that put it.
+        var seq: UInt64
+        var value: [UInt8]
+    }
+
+    private var values = LookupTable<[UInt8], Stored>()
+    /// How long the records of all keys would be in a file, about.
+    private(set) var recordBytes: Int64 = 0
 
     var count: Int { values.count }
 
-    func value(of key: [UInt8]) -> [UInt8]? { values[key] }
+    func value(of key: [UInt8]) -> [UInt8]? { values[key]?.value }
+
+    /// The entry that put a key's value.
+    func seq(of key: [UInt8]) -> UInt64? { values[key]?.seq }
+
+    /// Base64, and a closing line.
+    private static func recordBytes(_ key: [UInt8], _ value: [UInt8]) -> Int64 {
+        Int64((key.count + 2) / 3 * 4 + (value.count + 2) / 3 * 4 + 40)
+    }
 
     /// Whether the key existed before.
-    mutating func apply(_ operation: Operation) -> Bool {
+    mutating func apply(_ operation: Operation, at seq: UInt64) -> Bool {
         switch operation {
-        case .put(let key, let value): KeyIndex.exchange(&values[key], value)
-        case .delete(let key): values.removeValue(forKey: key) != nil
-        case .beginTerm, .openSession, .closeSession: false
+        case .put(let key, let value):
+            recordBytes += KeyIndex.recordBytes(key, value)
+            guard let before = KeyIndex.exchange(&values[key], Stored(seq: seq, value: value)) else { return false }
+            recordBytes -= KeyIndex.recordBytes(key, before.value)
+            return true
+        case .delete(let key):
+            guard let before = values.removeValue(forKey: key) else { return false }
+            recordBytes -= KeyIndex.recordBytes(key, before.value)
+            return true
+        case .beginTerm, .openSession, .closeSession: return false
         }
     }
 
-    private static func exchange(_ slot: inout [UInt8]?, _ value: [UInt8]) -> Bool {
-        let existed = slot != nil
+    private static func exchange(_ slot: inout Stored?, _ value: Stored) -> Stored? {
+        let before = slot
         slot = value
-        return existed
+        return before
     }
 }
 

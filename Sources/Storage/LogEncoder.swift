@@ -102,6 +102,54 @@ struct LogEncoder: Sendable {
         seal(from: start)
     }
 
+    // MARK: A copied part
+
+    mutating func copy() {
+        let start = bytes.count
+        word("copy")
+        seal(from: start)
+    }
+
+    mutating func run(_ run: TermRun) {
+        let start = bytes.count
+        word("run")
+        field(run.term)
+        field(run.first)
+        field(run.last)
+        seal(from: start)
+    }
+
+    mutating func memory(_ session: SessionID, lowestOpen: UInt64) {
+        let start = bytes.count
+        word("memory")
+        field(session)
+        field(lowestOpen)
+        seal(from: start)
+    }
+
+    mutating func result(_ outcome: SessionMemory.Outcome) {
+        let start = bytes.count
+        word("result")
+        field(outcome.sequence)
+        field(outcome.seq)
+        space()
+        switch outcome.existed {
+        case nil: bytes += LogFormat.put
+        case true?: bytes += LogFormat.deleted
+        case false?: bytes += LogFormat.missing
+        }
+        seal(from: start)
+    }
+
+    mutating func copied(_ end: CopyEnd) {
+        let start = bytes.count
+        word("copied")
+        field(end.position.term)
+        field(end.position.seq)
+        field(end.dropped)
+        seal(from: start)
+    }
+
     // MARK: Fields
 
     private mutating func marks(_ marks: EntryMarks) {

@@ -24,6 +24,13 @@ import Wire
 ///     %lineage <id> <crc>                             the history that the store belongs to
 ///     %closed <last seq> <commit> <crc>               everything before this line was synced when it was written
 ///
+///     %copy <crc>                                     from here to %copied: what a copy of another store's state brought
+///     %run <term> <first seq> <last seq> <crc>        which term made which entries, those that are not here included
+///     %memory <session> <lowest> <crc>                a client session that was open
+///     %result <sequence> <seq> put|deleted|missing <crc>
+///                                                     what became of one of its mutations
+///     %copied <term> <seq> <dropped> <crc>            as of which position; the highest delete that was left out
+///
 /// Each checksum is CRC-32C, in eight lower-case hex digits, of the record's bytes before it, continued from the record
 /// before. `commit` and `durable` are what the store knew when it wrote the record: its commit mark, and the highest
 /// sequence number that was synced. A session is named by its opening entry, as `<term>:<seq>`.
@@ -43,6 +50,10 @@ enum LogFormat {
     static let tombstone = UInt8(ascii: "-")
     static let yes = Array("yes".utf8)
     static let no = Array("no".utf8)
+    /// What a `%result` line says of a put, of a delete of what existed, and of one of what did not.
+    static let put = Array("put".utf8)
+    static let deleted = Array("deleted".utf8)
+    static let missing = Array("missing".utf8)
     /// Hex digits of a checksum.
     static let checksumDigits = 8
     static let uuidCount = 36
@@ -76,6 +87,11 @@ enum ControlLine: Hashable, Sendable {
     case whole(Bool)
     case lineage(Lineage)
     case closed(last: UInt64, commit: UInt64)
+    case copy
+    case run(TermRun)
+    case memory(SessionID, lowestOpen: UInt64)
+    case result(SessionMemory.Outcome)
+    case copied(CopyEnd)
     /// A line that a reader who does not know it may skip.
     case note(word: String)
     /// A line of a later version: what it means matters, and is not known here.
@@ -121,6 +137,11 @@ struct LineReader {
         case "whole": line = flag().map(ControlLine.whole)
         case "lineage": line = lineage().map(ControlLine.lineage)
         case "closed": line = closed()
+        case "copy": line = .copy
+        case "run": line = run()
+        case "memory": line = memory()
+        case "result": line = result()
+        case "copied": line = copied()
         case _ where word.hasPrefix(LogFormat.notePrefix):
             skipToChecksum()
             line = .note(word: word)
@@ -197,6 +218,37 @@ struct LineReader {
     private mutating func closed() -> ControlLine? {
         guard let last = number(), let commit = number() else { return nil }
         return .closed(last: last, commit: commit)
+    }
+
+    private mutating func run() -> ControlLine? {
+        guard let term = number(), let first = number(), let last = number() else { return nil }
+        return .run(TermRun(term: term, first: first, last: last))
+    }
+
+    private mutating func memory() -> ControlLine? {
+        guard let session = session(), let lowestOpen = number() else { return nil }
+        return .memory(session, lowestOpen: lowestOpen)
+    }
+
+    private mutating func result() -> ControlLine? {
+        guard let sequence = number(), let seq = number(), skip(LogFormat.space) else { return nil }
+        let word = field()
+        let existed: Bool?
+        if word.elementsEqual(LogFormat.put) {
+            existed = nil
+        } else if word.elementsEqual(LogFormat.deleted) {
+            existed = true
+        } else if word.elementsEqual(LogFormat.missing) {
+            existed = false
+        } else {
+            return nil
+        }
+        return .result(SessionMemory.Outcome(sequence: sequence, seq: seq, existed: existed))
+    }
+
+    private mutating func copied() -> ControlLine? {
+        guard let term = number(), let seq = number(), let dropped = number() else { return nil }
+        return .copied(CopyEnd(position: Position(term: term, seq: seq), dropped: dropped))
     }
 
     private mutating func header() -> ControlLine? {

@@ -49,12 +49,11 @@ struct LogRewrite: Sendable {
     mutating func absorb(_ bytes: [UInt8]) -> Progress {
         if bytes.isEmpty { scanner.isAtEnd = true }
         scanner.feed(bytes)
-        while scanner.last.seq < lastSeq {
+        while scanner.last.seq < lastSeq || scanner.isInCopy {
             switch scanner.next() {
             case .header, .noHeader: break
             case .entry(let entry): copy(entry)
-            // The facts of control lines went to the front.
-            case .control: break
+            case .control(let line): copy(line)
             case .incomplete: return bytes.isEmpty ? .wrong(offset: scanner.offset) : .advanced
             case .wrong, .contradiction, .laterVersion: return .wrong(offset: scanner.offset)
             }
@@ -72,9 +71,11 @@ struct LogRewrite: Sendable {
     }
 
     private mutating func copy(_ entry: ScannedEntry) {
-        let offset = takenBytes + Int64(encoder.bytes.count)
-        marks.note(OffsetIndex.Mark(seq: entry.marks.position.seq, offset: offset, chain: encoder.chain))
         let seq = entry.marks.position.seq
+        if !scanner.isInCopy {
+            let offset = takenBytes + Int64(encoder.bytes.count)
+            marks.note(OffsetIndex.Mark(seq: seq, offset: offset, chain: encoder.chain))
+        }
         let marks = EntryMarks(
             position: entry.marks.position, commit: min(entry.marks.commit, commit), durable: seq - 1,
             identity: entry.marks.identity)
@@ -83,6 +84,19 @@ struct LogRewrite: Sendable {
         case .beginTerm: encoder.entry(.beginTerm, marks)
         case .openSession: encoder.entry(.openSession, marks)
         case .closeSession(let session): encoder.entry(.closeSession(session), marks)
+        }
+    }
+
+    private mutating func copy(_ line: ControlLine) {
+        switch line {
+        case .copy: encoder.copy()
+        case .run(let run): encoder.run(run)
+        case .memory(let session, let lowestOpen): encoder.memory(session, lowestOpen: lowestOpen)
+        case .result(let outcome): encoder.result(outcome)
+        case .copied(let end): encoder.copied(end)
+        // The facts went to the front.
+        case .adopt, .lease, .whole, .lineage, .closed, .note: break
+        case .header, .beginTerm, .openSession, .closeSession, .unknown: break
         }
     }
 }

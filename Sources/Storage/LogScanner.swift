@@ -7,6 +7,8 @@ import Wire
 /// its shape, its checksum, and its place in the order. It holds one piece and one unfinished record, never more; a line
 /// longer than any record may have is wrong, not a reason to keep reading.
 ///
+/// A log that was copied begins with a part in which what was superseded is left out: there, and only there, numbers may have gaps.
+///
 /// It knows nothing of what a wrong record means. A torn tail and damage look alike from here; `Recovery` decides.
 struct LogScanner: Sendable {
     enum Version: Hashable, Sendable {
@@ -36,6 +38,8 @@ struct LogScanner: Sendable {
     private(set) var last: Position
     /// The checksum of the last right record.
     private(set) var chain: UInt32
+    /// Between `%copy` and `%copied`: entries that were superseded are left out, so there are gaps in the numbers.
+    private(set) var isInCopy: Bool
     /// Set once no more bytes will come.
     var isAtEnd = false
 
@@ -58,8 +62,9 @@ struct LogScanner: Sendable {
 
     /// A scanner that begins at the record of an entry: at `offset`, after a record with the checksum `chain`. `last` is
     /// before that entry (its term may be 0 where it is not known).
-    init(limits: Limits, version: Version?, offset: Int64, chain: UInt32, last: Position) {
+    init(limits: Limits, version: Version?, offset: Int64, chain: UInt32, last: Position, isInCopy: Bool = false) {
         self.version = version
+        self.isInCopy = isInCopy
         self.last = last
         self.chain = chain
         windowStart = offset
@@ -216,7 +221,21 @@ struct LogScanner: Sendable {
             case .closed(let closedAt, _) where closedAt != last.seq:
                 return .contradiction("it was closed at entry \(closedAt), but entry \(last.seq) comes before that")
             case .header: return .contradiction("a second header")
-            case .adopt, .lease, .whole, .lineage, .closed, .note, .unknown: break
+            case .copy:
+                guard last == .zero, !isInCopy else { return .contradiction("a copy begins after entry \(last)") }
+                isInCopy = true
+            case .copied(let end):
+                guard isInCopy, end.position.seq > 0, end.position.seq < UInt64.max, end.position.seq >= last.seq,
+                    end.position.term >= last.term,
+                    end.dropped <= end.position.seq
+                else { return .contradiction("a copy ends at \(end.position), after entry \(last)") }
+                isInCopy = false
+                last = end.position
+            case .run, .memory, .result:
+                guard isInCopy else { return .contradiction("a line of a copy, outside of any") }
+            case .adopt, .lease, .whole, .lineage, .note, .unknown: break
+            case .closed:
+                guard !isInCopy else { return .contradiction("it was closed within a copy") }
             }
             chain = checksum
             advance(to: range.upperBound + 1)
@@ -228,7 +247,9 @@ struct LogScanner: Sendable {
     private mutating func entry(
         _ content: ScannedEntry.Content, _ marks: EntryMarks, lines: Range<Int>, through end: Int, _ checksum: UInt32
     ) -> Item {
-        guard marks.position.seq == last.seq + 1, marks.position.term >= last.term else {
+        let follows =
+            isInCopy ? marks.position.seq > last.seq && marks.position.seq < UInt64.max : marks.position.seq == last.seq + 1
+        guard follows, marks.position.term >= last.term else {
             return .contradiction("entry \(marks.position) follows entry \(last)")
         }
         guard marks.commit < marks.position.seq, marks.durable < marks.position.seq else {

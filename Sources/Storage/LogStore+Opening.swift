@@ -63,7 +63,8 @@ extension LogStore {
             beginRewrite(into: &effects)
             return []
         case .created, .opened: return opened(into: &effects)
-        case .rewriteRead, .rewriteWritten, .rewritten, .closed, .setAside: preconditionFailure("not a step of opening")
+        case .rewriteRead, .rewriteWritten, .rewritten, .rollbackRemoved, .copySwitched, .closed, .setAside:
+            preconditionFailure("not a step of opening")
         }
     }
 

@@ -16,6 +16,8 @@ struct LogReading: Sendable {
     }
 
     var reads: [Read] = []
+    /// Reads of those who make a copy.
+    var walks: [WalkReading] = []
     var nextTicket: UInt64 = 1
     var generation: UInt64 = 0
     /// Where the last reads ended, newest last: who reads on from there need not begin at an index mark again.
@@ -36,6 +38,7 @@ struct LogReading: Sendable {
     }
 
     func index(of id: DiskID) -> Int? { reads.firstIndex { $0.id == id } }
+    func walkIndex(of id: DiskID) -> Int? { walks.firstIndex { $0.id == id } }
 }
 
 extension LogStore {
@@ -47,12 +50,12 @@ extension LogStore {
     }
 
     /// Entries from `seq` on: at least one if there is one, then as many as fit `maxBytes`, or fewer. The newest ones come from
-    /// memory; older ones are read from the file, beside writes and syncs.
+    /// memory; older ones are read from the file, beside writes and syncs. None where `seq` is before `oldest`.
     ///
     /// - Precondition: the store is open, and `seq` is at least 1.
     public mutating func entries(from seq: UInt64, maxBytes: Int, into effects: inout Sink) -> EntryRead {
         precondition(seq > 0, "entries are numbered from 1")
-        guard isOpen, seq <= last.seq else { return .entries([]) }
+        guard isOpen, seq <= last.seq, seq >= oldest else { return .entries([]) }
         if let entries = contents.tail.entries(from: seq, maxBytes: maxBytes) { return .entries(entries) }
         let ticket = reading.nextTicket
         reading.nextTicket += 1
@@ -121,7 +124,7 @@ extension LogStore {
         var kept: [LogReading.Read] = []
         for var read in reading.reads {
             if read.id == nil {
-                guard read.from <= last.seq else {
+                guard read.from <= last.seq, read.from >= oldest else {
                     events.append(.entriesRead(ticket: read.ticket, []))
                     continue
                 }
@@ -133,7 +136,7 @@ extension LogStore {
         return events
     }
 
-    private mutating func damaged(at offset: Int64) -> [LogStoreEvent] {
+    mutating func damaged(at offset: Int64) -> [LogStoreEvent] {
         stop("\(options.logName) is damaged at byte \(offset): what was synced there reads back differently")
     }
 }

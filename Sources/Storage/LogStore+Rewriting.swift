@@ -18,6 +18,10 @@ struct DiskScript: Sendable {
         case rewriteRead, rewriteWritten
         /// The copy is synced and has the log's name.
         case rewritten
+        /// What a copy before it left is gone.
+        case rollbackRemoved
+        /// The copy that was taken is synced and has the log's name.
+        case copySwitched
         case opened
         case closed
         /// The log has another name, durably.
@@ -55,6 +59,8 @@ extension LogStore {
         case .rewriteRead: return rewriteRead(result, into: &effects)
         case .rewriteWritten: return rewriteReads(into: &effects)
         case .rewritten: return rewritten(into: &effects)
+        case .rollbackRemoved: return rewriteReads(into: &effects)
+        case .copySwitched: return copySwitched(into: &effects)
         case .closed:
             phase = .closed
             return [.closed]
@@ -66,15 +72,16 @@ extension LogStore {
 
     private mutating func scriptFailed(_ result: DiskResult, into effects: inout Sink) -> [LogStoreEvent] {
         if phase == .opening { effects.reached(.openingFailed) }
-        if rewrite != nil { effects.reached(.rewriteFailed) }
+        if rewrite != nil || taking != nil { effects.reached(.rewriteFailed) }
         return switch script.sequel {
         case .locked: stop(doing: "open the store", result)
         case .listed: stop(doing: "list the store's files", result)
         case .scanned, .rewriteRead: stop(doing: "read", result)
-        case .renameFinished, .rewritten: stop(doing: "replace \(options.logName) by \(options.rollbackName)", result)
+        case .renameFinished, .rewritten, .copySwitched:
+            stop(doing: "replace \(options.logName) by \(options.rollbackName)", result)
         case .cleanedUp: stop(doing: "prepare the rewrite of \(options.logName)", result)
         case .created: stop(doing: "create \(options.logName)", result)
-        case .rewriteWritten: stop(doing: "write \(options.rollbackName)", result)
+        case .rewriteWritten, .rollbackRemoved: stop(doing: "write \(options.rollbackName)", result)
         case .opened: stop(doing: "open \(options.logName)", result)
         case .closed: stop(doing: "close \(options.logName)", result)
         case .setAside: stop(doing: "put \(options.logName) aside", result)
@@ -91,6 +98,7 @@ extension LogStore {
         precondition(phase == .open, "truncation of a store that is \(phase)")
         precondition(seq <= last.seq, "truncation after \(seq), beyond the end of the log at \(last)")
         // The copy is made from the file, so everything must be there; the rewrite's own sync covers it.
+        dropCopy(into: &effects)
         handOver(into: &effects)
         effects.log(
             .notice, "log is being truncated",
@@ -107,6 +115,10 @@ extension LogStore {
     /// Copies what `contents` says from the log into the rollback file, and puts that in the log's place.
     mutating func beginRewrite(into effects: inout Sink) {
         rewrite = LogRewrite(contents, limits: options.limits)
+        if hasRollbackFile {
+            hasRollbackFile = false
+            return run([.remove(.rollback)], then: .rollbackRemoved, into: &effects)
+        }
         _ = rewriteReads(into: &effects)
     }
 
@@ -137,15 +149,24 @@ extension LogStore {
         guard let rewrite else { preconditionFailure("no rewrite is under way") }
         self.rewrite = nil
         contents.marks = rewrite.marks
-        writing.encoder = LogEncoder(chain: rewrite.encoder.chain)
-        writing.end = rewrite.takenBytes
+        let commit = rewrite.commit
+        let events = fileReplaced(end: rewrite.takenBytes, chain: rewrite.encoder.chain, commit: commit, into: &effects)
+        if phase == .opening { return openingStepEnded(.opened, .done, into: &effects) }
+        return [.truncated] + events
+    }
+
+    /// Another file has the log's name, durably; it ends with `%closed`, and says all that `contents` says, but for facts that came
+    /// since.
+    mutating func fileReplaced(end: Int64, chain: UInt32, commit: UInt64, into effects: inout Sink) -> [LogStoreEvent] {
+        writing.encoder = LogEncoder(chain: chain)
+        writing.end = end
         writing.allIsDurable(through: last.seq)
         writing.appending.removeAll()
         writing.syncing = nil
-        writing.closedAtCommit = rewrite.commit
-        if phase == .opening { return openingStepEnded(.opened, .done, into: &effects) }
+        writing.closedAtCommit = commit
+        guard phase == .rewriting else { return [] }
 
-        // What was handed over before the rewrite is in the copy; what came since is written now.
+        // What was handed over before is in the new file; what came since is written now.
         writing.durableMark = writing.handedMark
         writing.writtenMark = writing.handedMark
         if writing.owesLineage, let lineage { writing.encoder.lineage(lineage) }
@@ -157,13 +178,13 @@ extension LogStore {
         writing.owesLineage = false
         writing.owesTerm = false
         phase = .open
-        contents.tail.trim(through: commit)
+        contents.tail.trim(through: self.commit)
         let events = readsResume(into: &effects)
         if script.closesAfterwards {
             close(into: &effects)
         } else {
             flush(into: &effects)
         }
-        return [.truncated] + events
+        return events
     }
 }

@@ -232,6 +232,7 @@ extension LogStore {
     public mutating func close(into effects: inout Sink) -> Bool {
         switch phase {
         case .open:
+            dropCopy(into: &effects)
             phase = .closing
             handOver(into: &effects)
             closeIfSynced(into: &effects)
@@ -251,6 +252,7 @@ extension LogStore {
     /// - Returns: the name.
     public mutating func setAside(into effects: inout Sink) -> FileName {
         precondition(phase == .open, "putting the log of a store aside that is \(phase)")
+        dropCopy(into: &effects)
         handOver(into: &effects)
         writing.appending.removeAll()
         writing.syncing = nil

@@ -77,6 +77,10 @@ public struct LogStore: Sendable {
     var reading = LogReading()
     var opening = LogOpening()
     var rewrite: LogRewrite?
+    /// The copy that is being taken.
+    var taking: CopyTaking?
+    /// A copy that was begun has left a rollback file.
+    var hasRollbackFile = false
     /// Whether the log has everything that this store ever acknowledged.
     public internal(set) var isWhole = true
     /// Operations that are performed one after the other, each after the success of the one before.
@@ -183,6 +187,8 @@ public struct LogStore: Sendable {
         if completion.id == writing.syncing?.id { return syncEnded(completion.result, into: &effects) }
         if writing.appending.first?.id == completion.id { return appendEnded(completion.result, into: &effects) }
         if let index = reading.index(of: completion.id) { return readEnded(index, completion.result, into: &effects) }
+        if let index = reading.walkIndex(of: completion.id) { return walkReadEnded(index, completion.result, into: &effects) }
+        if taking?.appending.first == completion.id { return copyAppendEnded(completion.result, into: &effects) }
         return []
     }
 
@@ -191,6 +197,7 @@ public struct LogStore: Sendable {
         let wasOpening = phase == .opening
         phase = .stopped
         rewrite = nil
+        taking = nil
         return [wasOpening ? .refused(reason) : .failed(reason)]
     }
 
@@ -214,6 +221,13 @@ public enum LogStoreEvent: Hashable, Sendable {
     case truncated
     /// The answer to `entries(from:maxBytes:into:)`. Empty where the log was truncated meanwhile: ask again.
     case entriesRead(ticket: UInt64, [Entry])
+    /// The answer to `walkOn(_:maxBytes:into:)`: how far it is, and what it found. No walk where the file was written anew
+    /// meanwhile: begin again.
+    case walked(ticket: UInt64, CopyWalk?, [Entry])
+    /// A piece of the copy that is being taken is written.
+    case copyWritten
+    /// The copy is durable, and has replaced everything.
+    case copyTaken
     /// Everything is synced and the file says so. Final.
     case closed
     /// The log has another name, and the next life begins empty. Final.

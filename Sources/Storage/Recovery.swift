@@ -41,6 +41,8 @@ struct Recovery: Sendable {
 
     private var scanner: LogScanner
     private var contents: LogContents
+    /// What the file says between `%copy` and `%copied`.
+    private var part: CopiedPart?
     private var hasHeader = false
     private var wasClosed = false
     private var aftermath: Aftermath?
@@ -81,6 +83,8 @@ struct Recovery: Sendable {
         guard let version = scanner.version, hasHeader || contents.last.seq > 0 else {
             return looksUnfinished(size: size) ? .fresh : .refused(foreign)
         }
+        // A copy is switched in when it is synced: no crash takes a part of it.
+        if part != nil { return .refused(incomplete) }
         let seq = contents.last.seq + 1
         if let aftermath, aftermath.provesDamage || aftermath.durable >= seq {
             return .refused(damaged(version: version, entry: seq))
@@ -124,6 +128,13 @@ struct Recovery: Sendable {
 
     private mutating func absorb(_ entry: ScannedEntry, _ operation: Operation) {
         wasClosed = false
+        if part != nil {
+            take { (part) throws(CopiedPart.Fault) in
+                try part.take(
+                    Entry(position: entry.marks.position, operation: operation, identity: entry.marks.identity))
+            }
+            return
+        }
         contents.append(
             Entry(position: entry.marks.position, operation: operation, identity: entry.marks.identity), offset: entry.offset,
             chain: entry.chain)
@@ -141,6 +152,16 @@ struct Recovery: Sendable {
         case .closed(_, let commit):
             self.commit(through: min(commit, contents.last.seq))
             wasClosed = true
+        case .copy: part = CopiedPart()
+        case .run(let run): take { (part) throws(CopiedPart.Fault) in try part.take(run) }
+        case .memory(let session, let lowestOpen):
+            take { (part) throws(CopiedPart.Fault) in try part.begin(session, lowestOpen: lowestOpen) }
+        case .result(let outcome): take { (part) throws(CopiedPart.Fault) in try part.take(outcome) }
+        case .copied(let end):
+            take { (part) throws(CopiedPart.Fault) in try part.take(end) }
+            guard refusal == nil, let part else { return }
+            contents.begin(with: part, end)
+            self.part = nil
         case .note: skippedNotes += 1
         case .unknown(let word):
             refusal = """
@@ -150,6 +171,19 @@ struct Recovery: Sendable {
         case .header, .beginTerm, .openSession, .closeSession:
             preconditionFailure("the scanner hands these out as header and entry")
         }
+    }
+
+    /// A part of the copied part: the scanner lets them come nowhere else.
+    private mutating func take(_ body: (inout CopiedPart) throws(CopiedPart.Fault) -> Void) {
+        guard var part = self.part else { preconditionFailure("the scanner hands these out within a copy") }
+        // Not two of them at once: it is as large as the log.
+        self.part = nil
+        do throws(CopiedPart.Fault) {
+            try body(&part)
+        } catch {
+            refuse(contradiction: error.text)
+        }
+        self.part = part
     }
 
     private mutating func commit(through seq: UInt64) {
@@ -174,6 +208,10 @@ struct Recovery: Sendable {
             }
         return
             "\(name) is damaged at byte \(scanner.offset), in entry \(seq) or right before it: \(evidence); \(Recovery.advice)"
+    }
+
+    private var incomplete: String {
+        "\(name) is damaged at byte \(scanner.offset): it begins with a copy, whose end is missing; \(Recovery.advice)"
     }
 
     private var foreign: String {

@@ -72,6 +72,27 @@ public struct SessionTable: Hashable, Sendable {
         return .happened(seq: memory.outcomes[place].seq, memory.outcomes[place].result)
     }
 
+    /// All of it, oldest session first: for copies.
+    var all: [SessionMemory] {
+        zip(memories.keys, memories.values).map { session, memory in
+            let outcomes = memory.outcomes.map { outcome in
+                let existed: Bool? = if case .deleted(let existed) = outcome.result { existed } else { nil }
+                return SessionMemory.Outcome(sequence: outcome.sequence, seq: outcome.seq, existed: existed)
+            }
+            return SessionMemory(session: session, lowestOpen: memory.lowestOpen, outcomes: outcomes)
+        }
+    }
+
+    /// A session of a copy.
+    mutating func insert(_ memory: SessionMemory) {
+        let outcomes = memory.outcomes.map { outcome in
+            Outcome(
+                sequence: outcome.sequence, seq: outcome.seq,
+                result: outcome.existed.map { .deleted(existed: $0) } ?? .put)
+        }
+        memories[memory.session] = Memory(lowestOpen: memory.lowestOpen, outcomes: outcomes)
+    }
+
     /// The next committed entry. `existed`: whether its key did, right before it.
     mutating func apply(_ entry: Entry, existed: Bool) {
         switch entry.operation {

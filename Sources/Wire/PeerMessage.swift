@@ -7,6 +7,8 @@ public indirect enum PeerMessage: Hashable, Sendable {
     /// Primary to every other registered store of its group; with no entries it is a heartbeat.
     case append(Append)
     case appendReply(AppendReply)
+    /// Primary to a learner that cannot be fed from the log. Answered by `appendReply`.
+    case copyPiece(CopyPiece)
     /// Server to primary: a client's request on its way to the owner of its key.
     case forward(id: UInt64, KeyRequest)
     case forwardReply(id: UInt64, ClientReply)
@@ -75,7 +77,7 @@ public struct AppendReply: Hashable, Sendable {
     public var from: MemberID
     /// The last synced sequence number that passed the check of its predecessor in this term; never the bare end of the log.
     public var verified: UInt64
-    /// `sentAt` of the newest append that this answers.
+    /// `sentAt` of the newest append or piece of a copy that this answers.
     public var echo: Int64
     /// `round` of the same append.
     public var round: UInt64
@@ -90,6 +92,9 @@ public struct AppendReply: Hashable, Sendable {
         case mismatch(last: Position, runs: [TermRun])
         /// The replier is rewriting its log: try again.
         case busy
+        /// The replier takes a copy: of that one it has got the pieces below `received`, and written those below `written`. The
+        /// end counts as written once the copy has taken the log's place.
+        case copying(copy: UInt64, received: UInt64, written: UInt64)
         /// The replier holds another history and takes nothing.
         case otherLineage(Lineage)
     }

@@ -56,6 +56,8 @@ import Wire
 
     @Test func rememberingClients() { expectRight(Self.tally(StoreWorkloads.remembering), states: 800, lives: 500) }
 
+    @Test func takingCopies() { expectRight(Self.tally(StoreWorkloads.copying), states: 800, lives: 500) }
+
     @Test func closingAndReopening() { expectRight(Self.tally(StoreWorkloads.reopening), states: 1_000, lives: 500) }
 
     @Test(arguments: [FileName.log, .rollback])
@@ -72,11 +74,11 @@ import Wire
     }
 
     /// Blocks are those of a real disk: a failed sync loses no less.
-    @Test(arguments: ["writing", "truncating", "remembering", "reopening"])
+    @Test(arguments: ["writing", "truncating", "remembering", "copying", "reopening"])
     func everyOperationFailsOnce(_ name: String) {
         let workloads = [
             "writing": StoreWorkloads.writing, "truncating": StoreWorkloads.truncating,
-            "remembering": StoreWorkloads.remembering,
+            "remembering": StoreWorkloads.remembering, "copying": StoreWorkloads.copying,
         ]
         let actions = workloads[name] ?? StoreWorkloads.reopening
         var points = CrashPoints(levels: Self.levelsOfFailures)
@@ -98,7 +100,7 @@ import Wire
         var points = CrashPoints(levels: Self.levels)
         let life = StoreRun(CrashDisk(pageBytes: 16), promise: StorePromise(), seed: 1, sync: .none)
         var promise = life.promise
-        promise.histories = [[Entry(position: Position(term: 1, seq: 1), operation: .beginTerm)]]
+        promise.histories = [StoreHistory([Entry(position: Position(term: 1, seq: 1), operation: .beginTerm)])]
         promise.durable = promise.histories[0]
         points.explore([], on: CrashDisk(pageBytes: 16), promise: promise)
         #expect(points.tally.violation?.contains("was synced") == true, "an empty store, whole by its own word, lacks an entry")
@@ -117,10 +119,12 @@ import Wire
         #expect(Self.tally([], on: short, promise: promise).violation?.contains("was synced") == true)
 
         var other = promise
-        other.durable = []
+        other.durable = StoreHistory()
         other.commit = 0
         other.writtenCommit = 0
-        other.histories = [[Entry(position: Position(term: 0, seq: 1), operation: StoreWorkloads.put("key1", "other"))]]
+        other.histories = [
+            StoreHistory([Entry(position: Position(term: 0, seq: 1), operation: StoreWorkloads.put("key1", "other"))])
+        ]
         let disk = CrashDisk([(.log, StoreWorkloads.version1)], pageBytes: 16)
         #expect(Self.tally([], on: disk, promise: other).violation?.contains("no prefix") == true)
     }

@@ -61,6 +61,54 @@ import Wire
         try expectDropped { $0.probeReply.id = 1 }
     }
 
+    @Test func piecesOfACopyThatNoRightPeerSendsAreDropped() throws {
+        func piece(
+            _ change: @escaping (inout Aviary_Internal_V1_CopyPiece) -> Void
+        ) -> (inout Aviary_Internal_V1_Message) -> Void {
+            { message in
+                message.copyPiece.from.number = 1
+                message.copyPiece.nothing = .init()
+                change(&message.copyPiece)
+            }
+        }
+        #expect(try frame(piece { _ in }).dropped == 0)
+        try expectDropped(piece { $0.clearFrom() })
+        try expectDropped(piece { $0.content = nil })
+        try expectDropped(piece { $0.term = .max })
+        try expectDropped(piece { $0.copy = .max })
+        try expectDropped(piece { $0.index = 1 << 63 })
+        try expectDropped(piece { $0.sentAt = -1 })
+        try expectDropped(piece { $0.end = .init() })
+        try expectDropped(piece { $0.end.position.seq = .max })
+        try expectDropped(
+            piece { message in
+                message.end.position.seq = 1
+                message.end.dropped = .max
+            })
+        try expectDropped(piece { $0.runs.runs = [.with { $0.last = .max }] })
+        try expectDropped(piece { $0.entries.entries = [.init()] })
+        try expectDropped(piece { $0.sessions.memories = [.init()] })
+        func memory(
+            _ change: (inout Aviary_Internal_V1_SessionMemory) -> Void
+        ) -> Aviary_Internal_V1_SessionMemory {
+            .with {
+                $0.session.term = 1
+                change(&$0)
+            }
+        }
+        let right = memory { $0.outcomes = [.with { $0.sequence = 1 }] }
+        #expect(try frame(piece { $0.sessions.memories = [right] }).dropped == 0)
+        for wrong in [
+            memory { $0.lowestOpen = .max }, memory { $0.outcomes = [.with { $0.seq = .max }] },
+            memory { $0.outcomes = [.with { $0.sequence = .max }] },
+            memory { $0.outcomes = [.with { $0.result = .UNRECOGNIZED(3) }] },
+        ] { try expectDropped(piece { $0.sessions.memories = [wrong] }) }
+        try expectDropped { message in
+            message.appendReply.from.number = 1
+            message.appendReply.copying.written = .max
+        }
+    }
+
     @Test func numbersThatNoRightPeerSendsAreDropped() throws {
         try expectDropped(append { $0.term = .max })
         try expectDropped(append { $0.commit = 1 << 63 })

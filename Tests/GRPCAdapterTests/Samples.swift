@@ -68,8 +68,36 @@ enum Samples {
             outcome: outcome)
     }
 
+    static func piece(_ content: CopyContent, index: UInt64 = 3) -> CopyPiece {
+        CopyPiece(
+            group: "zdata1", lineage: Lineage("l"), term: 5, from: MemberID(store: StoreID("3f0c"), number: 7), to: 8, copy: 2,
+            index: index, content: content, sentAt: 1 << 50)
+    }
+
+    static let memories = [
+        SessionMemory(
+            session: SessionID(opened: Position(term: 2, seq: 5)), lowestOpen: 6,
+            outcomes: [
+                SessionMemory.Outcome(sequence: 6, seq: 8, existed: nil),
+                SessionMemory.Outcome(sequence: 7, seq: 9, existed: true),
+                SessionMemory.Outcome(sequence: 9, seq: 10, existed: false),
+            ]),
+        SessionMemory(session: SessionID(opened: Position(term: 3, seq: 7)), lowestOpen: 1, outcomes: []),
+    ]
+
+    static let copyPieces: [PeerMessage] = [
+        .copyPiece(piece(.entries(entries), index: 0)),
+        .copyPiece(piece(.entries([]))),
+        .copyPiece(piece(.runs([TermRun(term: 1, first: 1, last: 6), TermRun(term: 3, first: 7, last: 10)]))),
+        .copyPiece(piece(.sessions(memories))),
+        .copyPiece(piece(.end(CopyEnd(position: Position(term: 3, seq: 10), dropped: 9)))),
+        .copyPiece(piece(.nothing)),
+        .appendReply(reply(.copying(copy: 2, received: 7, written: 4))),
+        .appendReply(reply(.copying(copy: 1, received: 0, written: 0))),
+    ]
+
     static let messages: [PeerMessage] =
-        [
+        copyPieces + [
             .append(append),
             .appendReply(reply(.accepted)),
             .appendReply(reply(.olderTerm)),

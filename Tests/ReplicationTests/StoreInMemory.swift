@@ -55,6 +55,11 @@ struct StoreInMemory {
         perform()
     }
 
+    mutating func takeEvents() -> [LogStoreEvent] {
+        defer { events = [] }
+        return events
+    }
+
     mutating func takeEffects() -> [AviaryEffect] {
         defer { effects = [] }
         return effects

@@ -38,7 +38,7 @@ struct StoreLife: Sendable {
         for event in events {
             switch event {
             case .refused(let reason), .failed(let reason): return reason
-            case .opened, .synced, .truncated, .entriesRead, .closed, .setAside: continue
+            case .opened, .synced, .truncated, .entriesRead, .walked, .copyWritten, .copyTaken, .closed, .setAside: continue
             }
         }
         return nil
@@ -81,8 +81,9 @@ struct StoreLife: Sendable {
     mutating func entries() -> [Entry]? {
         failure = nil
         var all: [Entry] = []
-        while all.count < Int(store.last.seq) {
-            switch act({ $0.entries(from: UInt64(all.count) + 1, maxBytes: 256, into: &$1) }) {
+        let oldest = store.oldest
+        while oldest + UInt64(all.count) <= store.last.seq {
+            switch act({ $0.entries(from: oldest + UInt64(all.count), maxBytes: 256, into: &$1) }) {
             case .entries(let some):
                 guard !some.isEmpty else { return nil }
                 all += some

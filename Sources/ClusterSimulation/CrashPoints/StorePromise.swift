@@ -2,12 +2,46 @@ import Machine
 import Storage
 import Wire
 
+/// What a log may say: what was copied, and the entries that follow.
+struct StoreHistory: Hashable, Sendable {
+    /// The pieces of the copy that it begins with.
+    var copied: [CopyContent] = []
+    var entries: [Entry] = []
+
+    init(_ entries: [Entry] = [], copied: [CopyContent] = []) {
+        self.entries = entries
+        self.copied = copied
+    }
+
+    /// Entries through here were copied.
+    var copiedThrough: UInt64 { if case .end(let end)? = copied.last { end.position.seq } else { 0 } }
+    /// Those of them that are there.
+    var copiedEntries: [Entry] {
+        copied.flatMap { (piece: CopyContent) -> [Entry] in
+            if case .entries(let entries) = piece { entries } else { [] }
+        }
+    }
+    var memories: [SessionMemory] {
+        copied.flatMap { (piece: CopyContent) -> [SessionMemory] in
+            if case .sessions(let memories) = piece { memories } else { [] }
+        }
+    }
+
+    func through(_ seq: UInt64) -> StoreHistory {
+        StoreHistory(Array(entries.prefix { $0.position.seq <= seq }), copied: copied)
+    }
+
+    func starts(with other: StoreHistory) -> Bool { copied == other.copied && entries.starts(with: other.entries) }
+}
+
 /// What the world was told by the lives of a store so far, and what it may therefore find in the next one.
 struct StorePromise: Hashable, Sendable {
-    /// Entries that were reported durable.
-    var durable: [Entry] = []
+    /// What was reported durable.
+    var durable = StoreHistory()
     /// Everything a right log can be a prefix of: the log as it is, and, while a truncation is under way, as it was.
-    var histories: [[Entry]] = [[]]
+    var histories = [StoreHistory()]
+    /// The copy that is being taken: the log is as it was, or all of this.
+    var copying: StoreHistory?
     var adoptedTerm: UInt64 = 0
     var highestTerm: UInt64 = 0
     /// The longest lease that was reported durable, and the longest that it was told.
@@ -28,12 +62,17 @@ struct StorePromise: Hashable, Sendable {
         guard life.report != nil else { return "it did not open: \(life.events)" }
         let store = life.store
         guard let entries = life.entries() else { return "it does not give its entries: \(life.trouble ?? "")" }
-        if !histories.contains(where: { $0.starts(with: entries) }) {
-            return "it holds \(brief(entries)), no prefix of \(histories.map(brief))"
-        }
+        let candidates = histories + [copying].compactMap { $0 }
+        guard
+            let history = candidates.first(where: { $0.copiedThrough + 1 == store.oldest && $0.entries.starts(with: entries) })
+        else { return "it holds \(brief(entries)), no prefix of \(candidates.map { brief($0.entries) })" }
+        let found = StoreHistory(entries, copied: history.copied)
+        // What a copy has replaced is not asked for any more.
+        let isReplaced = history.copied != durable.copied
+        let commit = max(commit, history.copiedThrough)
         if !store.isWhole, !wasWeak { return "it says that it may lack something" }
-        if store.isWhole, !entries.starts(with: durable) {
-            return "it holds \(brief(entries)), but \(brief(durable)) was synced"
+        if store.isWhole, !isReplaced, !found.starts(with: durable) {
+            return "it holds \(brief(entries)), but \(brief(durable.entries)) was synced"
         }
         if store.isWhole, store.last.seq < commit { return "it ends at \(store.last), but had committed \(commit)" }
         if store.commit > commit { return "its commit mark is \(store.commit), but \(commit) was the highest ever" }
@@ -45,14 +84,14 @@ struct StorePromise: Hashable, Sendable {
         if !lineages.contains(store.lineage) { return "its lineage is none of \(lineages)" }
         if let id = self.store, store.store != id { return "it is another store" }
         if store.durable != store.last.seq { return "of what it opened with, \(store.last), only \(store.durable) counts" }
-        return wrongState(store, entries) ?? wrongFile(life.disk, entries)
+        return wrongState(store, found) ?? wrongFile(life.disk, found)
     }
 
     /// The state must be what the committed entries make.
-    private func wrongState(_ store: LogStore, _ entries: [Entry]) -> String? {
+    private func wrongState(_ store: LogStore, _ history: StoreHistory) -> String? {
         var keys: [[UInt8]] = []
         var values: [[UInt8]] = []
-        for entry in entries.prefix(Int(store.commit)) {
+        for entry in history.copiedEntries + history.through(store.commit).entries {
             let (key, value): ([UInt8], [UInt8]?)
             switch entry.operation {
             case .put(let name, let content): (key, value) = (name, content)
@@ -70,18 +109,31 @@ struct StorePromise: Hashable, Sendable {
         }
         if store.keyCount != keys.count { return "it has \(store.keyCount) keys instead of \(keys.count)" }
         for (key, value) in zip(keys, values) where store.value(of: key) != value { return "a value of its state is wrong" }
-        return wrongMemory(store, entries)
+        return wrongMemory(store, history)
     }
 
     /// What it remembers of sessions must be what the committed entries say.
-    private func wrongMemory(_ store: LogStore, _ entries: [Entry]) -> String? {
-        let committed = entries.prefix(Int(store.commit))
+    private func wrongMemory(_ store: LogStore, _ history: StoreHistory) -> String? {
+        let committed = history.through(store.commit).entries
         let closed = committed.compactMap { entry in
             if case .closeSession(let session) = entry.operation { session } else { nil }
         }
-        let opened = committed.filter { $0.operation == .openSession }.map { SessionID(opened: $0.position) }
+        let opened =
+            history.memories.map(\.session)
+            + committed.filter { $0.operation == .openSession }.map { SessionID(opened: $0.position) }
         let open = opened.filter { !closed.contains($0) }
         if store.sessions.ids != open { return "it has the sessions \(store.sessions.ids) instead of \(open)" }
+        for memory in history.memories where open.contains(memory.session) {
+            let lowestOpen =
+                committed.compactMap(\.identity).filter { $0.session == memory.session }.map(\.lowestOpen).max() ?? 0
+            for outcome in memory.outcomes where outcome.sequence >= lowestOpen {
+                let identity = RequestIdentity(session: memory.session, sequence: outcome.sequence, lowestOpen: 1)
+                let result = outcome.existed.map { KeyResult.deleted(existed: $0) } ?? .put
+                guard store.recollection(of: identity) == .happened(seq: outcome.seq, result) else {
+                    return "it does not remember \(identity) as the copy said"
+                }
+            }
+        }
         for entry in committed {
             guard let identity = entry.identity else { continue }
             let others = committed.compactMap(\.identity).filter { $0.session == identity.session }
@@ -97,12 +149,15 @@ struct StorePromise: Hashable, Sendable {
     }
 
     /// The file must say the same to a reader who knows nothing of the store, from its first byte to its last.
-    private func wrongFile(_ disk: CrashDisk, _ entries: [Entry]) -> String? {
+    private func wrongFile(_ disk: CrashDisk, _ history: StoreHistory) -> String? {
         guard let bytes = disk[.log] else { return "its log has no name" }
         if disk[.rollback] != nil { return "a rollback file was left" }
         let (image, end) = LogImage.read(bytes)
         if end != bytes.count { return "its log ends with \(bytes.count - end) bytes that are no record" }
-        if image.records != entries.map(LogImage.Record.init) { return "its log holds other records than it says" }
+        if image.copiedThrough != history.copiedThrough { return "its log is another copy than it says" }
+        if image.records != (history.copiedEntries + history.entries).map(LogImage.Record.init) {
+            return "its log holds other records than it says"
+        }
         return nil
     }
 

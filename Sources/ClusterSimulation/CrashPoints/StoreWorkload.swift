@@ -13,6 +13,10 @@ enum StoreAction: Sendable {
     case lineage(String)
     case commit
     case truncate(after: UInt64)
+    /// A copy is begun; its pieces come; it is dropped.
+    case beginCopy([CopyContent])
+    case piece
+    case dropCopy
     case close
     /// The process ends, killed or after `close`, and a new one opens the store.
     case reopen
@@ -33,6 +37,8 @@ struct StoreRun: Sendable {
     /// The store failed, as it must where the disk does.
     var isOver: Bool { life.trouble != nil }
     private var hasOpened = false
+    /// The next piece of the copy that is being taken.
+    private var pieceIndex = 0
     private var owedTerms: [(mark: UInt64, term: UInt64)] = []
     private var owedLeases: [(mark: UInt64, lease: Nanoseconds)] = []
     /// The marks of the promise's lineages but the first.
@@ -76,7 +82,12 @@ struct StoreRun: Sendable {
             hasOpened = true
             // Which of the possible logs it is was decided by opening, and stays.
             var copy = life
-            promise.histories = [copy.entries() ?? []]
+            let entries = copy.entries() ?? []
+            let found = (promise.histories + [promise.copying].compactMap { $0 }).first {
+                $0.copiedThrough + 1 == life.store.oldest && $0.entries.starts(with: entries)
+            }
+            promise.histories = [StoreHistory(entries, copied: found?.copied ?? [])]
+            promise.copying = nil
             promise.store = life.store.store
             promise.adoptedTerm = max(promise.adoptedTerm, life.store.adoptedTerm)
             promise.lease = max(promise.lease, life.store.longestLease)
@@ -85,7 +96,13 @@ struct StoreRun: Sendable {
         }
         // A truncation that failed leaves the old log or the new.
         if !life.store.isRewriting, !isOver { promise.histories = promise.histories.suffix(1) }
-        promise.durable = Array(promise.histories[promise.histories.count - 1].prefix(Int(life.store.durable)))
+        if let copying = promise.copying, life.store.oldest == copying.copiedThrough + 1, life.store.copyTaken == nil {
+            promise.histories = [copying]
+            promise.copying = nil
+            promise.commit = max(promise.commit, life.store.commit)
+            promise.writtenCommit = max(promise.writtenCommit, life.store.commit)
+        }
+        promise.durable = promise.histories[promise.histories.count - 1].through(life.store.durable)
         for owed in owedTerms where owed.mark <= life.store.durableMark {
             promise.adoptedTerm = max(promise.adoptedTerm, owed.term)
         }
@@ -103,7 +120,7 @@ struct StoreRun: Sendable {
         case .append(let operation, let term, let identity):
             let position = Position(term: term, seq: life.store.last.seq + 1)
             let entry = Entry(position: position, operation: operation, identity: identity)
-            promise.histories[promise.histories.count - 1].append(entry)
+            promise.histories[promise.histories.count - 1].entries.append(entry)
             promise.highestTerm = max(promise.highestTerm, term)
             life.act { store, _ in store.append(entry) }
         case .flush: life.act { $0.flush(into: &$1) }
@@ -122,9 +139,21 @@ struct StoreRun: Sendable {
             _ = life.act { store, _ in store.commit(through: store.durable) }
             promise.commit = max(promise.commit, life.store.commit)
         case .truncate(let seq):
-            promise.histories.append(Array(promise.histories[promise.histories.count - 1].prefix(Int(seq))))
-            promise.durable = Array(promise.durable.prefix(Int(seq)))
+            promise.histories.append(promise.histories[promise.histories.count - 1].through(seq))
+            promise.durable = promise.durable.through(seq)
+            promise.copying = nil
             life.act { $0.truncate(after: seq, into: &$1) }
+        case .beginCopy(let pieces):
+            promise.copying = StoreHistory(copied: pieces)
+            pieceIndex = 0
+            life.act { $0.beginCopy(into: &$1) }
+        case .piece:
+            guard let pieces = promise.copying?.copied, pieceIndex < pieces.count else { return }
+            pieceIndex += 1
+            life.act { _ = $0.take(pieces[pieceIndex - 1], into: &$1) }
+        case .dropCopy:
+            promise.copying = nil
+            life.act { $0.dropCopy(into: &$1) }
         case .close: life.act { _ = $0.close(into: &$1) }
         case .reopen:
             lives += 1
@@ -179,6 +208,34 @@ enum StoreWorkloads {
         .append(.closeSession(session)), .flush, .settle, .commit, .append(put("d", "4")), .close, .settle, .reopen,
     ]
 
+    /// A copy is taken beside a log that goes on; one before it is dropped half-way; then the log goes on from the copy, is cut, opened
+    /// again, and replaced by another copy.
+    static let copying: [StoreAction] =
+        [
+            .append(.beginTerm), .append(put("a", "1")), .append(put("old", "1")), .flush, .settle, .commit,
+            .append(put("b", "2")), .flush, .settle, .beginCopy(copy(through: 9)), .piece, .perform, .dropCopy, .settle,
+            .beginCopy(copy(through: 9)), .piece, .adopt(3), .flush, .piece, .perform, .piece, .piece, .perform, .perform,
+            .perform, .lease(.seconds(1)), .settle, .append(put("c", "3"), term: 2, as: identity(7, 6)),
+            .append(delete("a"), term: 2), .flush, .settle, .commit, .append(put("d", "4"), term: 3), .flush, .settle,
+            .beginCopy(copy(through: 14)), .piece, .settle, .truncate(after: 11), .settle, .reopen,
+            .append(put("e", "5"), term: 3), .flush,
+            .settle,
+            .beginCopy(copy(through: 14)),
+        ] + Array(repeating: .piece, count: 4) + [.settle, .append(put("f", "6"), term: 3), .close, .settle, .reopen]
+
+    private static func copy(through seq: UInt64) -> [CopyContent] {
+        let a = Entry(position: Position(term: 1, seq: 4), operation: put("a", "\(seq)"))
+        let b = Entry(position: Position(term: 2, seq: 7), operation: put("b", "2"), identity: identity(6, 5))
+        let outcomes = [
+            SessionMemory.Outcome(sequence: 5, seq: 5, existed: true), SessionMemory.Outcome(sequence: 6, seq: 7, existed: nil),
+        ]
+        return [
+            .entries([a, b]), .runs([TermRun(term: 1, first: 1, last: 6), TermRun(term: 2, first: 7, last: seq)]),
+            .sessions([SessionMemory(session: session, lowestOpen: 5, outcomes: outcomes)]),
+            .end(CopyEnd(position: Position(term: 2, seq: seq), dropped: 5)),
+        ]
+    }
+
     /// The first session of `remembering`.
     private static let session = SessionID(opened: Position(term: 1, seq: 2))
 
@@ -195,7 +252,8 @@ enum StoreWorkloads {
         let entries = [("key1", "value1"), ("key2", ""), ("key1", "new")].enumerated().map { index, pair in
             Entry(position: Position(term: 0, seq: UInt64(index) + 1), operation: put(pair.0, pair.1))
         }
-        return StorePromise(durable: entries, histories: [entries], highestTerm: 1, commit: 3, writtenCommit: 3)
+        return StorePromise(
+            durable: StoreHistory(entries), histories: [StoreHistory(entries)], highestTerm: 1, commit: 3, writtenCommit: 3)
     }()
 
     /// The same with longer values, so that its file has several blocks of a real disk.

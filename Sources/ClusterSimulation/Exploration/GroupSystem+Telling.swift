@@ -65,6 +65,9 @@ extension GroupSystem {
         case .appendReply(var reply):
             reply.echo -= now.nanoseconds
             PeerMessage.appendReply(reply).fold(into: &hash)
+        case .copyPiece(var piece):
+            piece.sentAt -= now.nanoseconds
+            PeerMessage.copyPiece(piece).fold(into: &hash)
         case .forward, .forwardReply, .transfer, .recover, .statusQuery, .statusReply, .suspicion, .probe, .probeReply, .ping,
             .pong:
             message.fold(into: &hash)

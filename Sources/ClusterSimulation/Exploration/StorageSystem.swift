@@ -151,7 +151,7 @@ public struct StorageSystem: Explorable {
                 store = nil
                 return nil
             case .synced: marks |= 1
-            case .entriesRead, .setAside: break
+            case .entriesRead, .walked, .copyWritten, .copyTaken, .setAside: break
             }
         }
         note()

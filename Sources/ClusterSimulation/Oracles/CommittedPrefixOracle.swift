@@ -4,7 +4,8 @@ import Wire
 
 // Property: the stores of a group agree on every entry that any of them ever held to be committed; and what a primary commits of
 // its own term beyond the first entry, at least minsync of them hold. Where an operator gave up a group's history, the one that goes on
-// begins with what the chosen store had committed when it came to commit more; who holds the old one is not judged any more.
+// begins with what the chosen store had committed when it came to commit more; who holds the old one is not judged any more. A store
+// that begins as a copy holds what was committed through the copy's position (`CopyOracle`), and agrees from there on.
 
 /// What each group has committed, as it was first seen, against what every store commits, whenever its commit mark moves and
 /// whenever it opens.
@@ -19,6 +20,8 @@ struct CommittedPrefixOracle: Sendable {
         /// It holds a history that its group has given up.
         var isFormer = false
         var commit: UInt64 = 0
+        /// Entries before this one were copied.
+        var oldest: UInt64 = 1
         /// The entries after `commit`.
         var uncommitted: [EntryIdentity] = []
 
@@ -69,13 +72,16 @@ struct CommittedPrefixOracle: Sendable {
 
     /// Whether a store's log may have changed since it was looked at.
     @inline(__always)
-    func isNews(_ process: Int, life: UInt32, isOpen: Bool, last: UInt64, commit: UInt64) -> Bool {
+    func isNews(_ process: Int, life: UInt32, isOpen: Bool, oldest: UInt64 = 1, last: UInt64, commit: UInt64) -> Bool {
         let mirror = mirrors[process]
-        return mirror.life != life || mirror.isOpen != isOpen || isOpen && (mirror.commit != commit || mirror.last != last)
+        return mirror.life != life || mirror.isOpen != isOpen
+            || isOpen && (mirror.commit != commit || mirror.last != last || mirror.oldest != oldest)
     }
 
-    /// Whether the log must be read as a whole: it was opened.
-    func isOpening(_ process: Int, life: UInt32) -> Bool { mirrors[process].life != life || !mirrors[process].isOpen }
+    /// Whether the log must be read as a whole: it was opened, or replaced by a copy.
+    func isOpening(_ process: Int, life: UInt32, oldest: UInt64 = 1) -> Bool {
+        mirrors[process].life != life || !mirrors[process].isOpen || mirrors[process].oldest != oldest
+    }
 
     /// The end of the part of the log that is known and still there, where the log now ends at `last`.
     func known(_ process: Int, last: UInt64) -> UInt64 { min(mirrors[process].last, last) }
@@ -98,11 +104,23 @@ struct CommittedPrefixOracle: Sendable {
         return begun
     }
 
-    /// The store was opened with these entries.
+    /// The store was opened with these entries, after those that were copied; or a copy has taken its log's place.
     mutating func opened(
-        _ process: Int, group: Int, life: UInt32, log: [EntryIdentity], commit: UInt64, isFormer: Bool = false
+        _ process: Int, group: Int, life: UInt32, copied: LogImage? = nil, log: [EntryIdentity], commit: UInt64,
+        isFormer: Bool = false
     ) -> Violation? {
-        mirrors[process] = Mirror(life: life, isOpen: true, isFormer: isFormer, commit: 0, uncommitted: log)
+        let before = mirrors[process]
+        let through = copied?.copiedThrough ?? 0
+        if before.life == life, before.isOpen, commit < before.commit {
+            return Violation(
+                "committed entries stay", "a copy took process \(process) from its commit mark \(before.commit) to \(commit)")
+        }
+        mirrors[process] = Mirror(
+            life: life, isOpen: true, isFormer: isFormer, commit: through, oldest: through + 1, uncommitted: log)
+        if let copied, !isFormer, !isBeginning[group], through > 0 {
+            compared += Int(through)
+            if let found = CopyOracle.difference(copied, process: process, committed: committed[group]) { return found }
+        }
         reached(process, group, count: log.count)
         return commits(process, group, through: commit, isOpening: true)
     }
@@ -216,7 +234,9 @@ extension ClusterRun {
     /// After every batch of a data node.
     @inline(__always)
     mutating func judgeLog(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
-        if prefixes.isNews(process, life: life, isOpen: status.isOpen, last: status.last, commit: status.commit) {
+        if prefixes.isNews(
+            process, life: life, isOpen: status.isOpen, oldest: status.oldest, last: status.last, commit: status.commit)
+        {
             logChanged(of: process, group: group, life: life, status)
             if let group = prefixes.takeBegun() { historyBegan(group) }
             for (position, event) in prefixes.takeMemories() {
@@ -231,12 +251,13 @@ extension ClusterRun {
             if !prefixes.isOpening(process, life: life) { logStepped(of: process, group: group, status) }
             return prefixes.closed(process, life: life)
         }
-        if prefixes.isOpening(process, life: life) {
+        if prefixes.isOpening(process, life: life, oldest: status.oldest) {
             // What the store read, though the medium may have gone wrong since.
             let log = LogImage(world.disk(process).pristineBytes(of: .log) ?? [])
             return judged(
                 prefixes.opened(
-                    process, group: group, life: life, log: log.records.map { EntryIdentity($0) }, commit: status.commit,
+                    process, group: group, life: life, copied: log.copied == nil ? nil : log,
+                    log: log.ownPart.map { EntryIdentity($0) }, commit: status.commit,
                     isFormer: holdsFormerHistory(process, group)))
         }
         logStepped(of: process, group: group, status)

@@ -19,7 +19,28 @@ struct LogImage: Hashable, Sendable {
         }
     }
 
+    /// What a log begins with that was copied, beside its records: lines without their words and checksums.
+    struct Copied: Hashable, Sendable {
+        /// The term and the first and last number of each run.
+        var runs: [[UInt64]] = []
+        /// Of sessions: each with the lowest mutation that is remembered, and behind it what became of its mutations.
+        var memories: [String] = []
+        /// The term, the number and the highest delete that was left out.
+        var end: [UInt64] = []
+    }
+
+    /// All records, those of a copied part first: among these there are gaps.
     private(set) var records: [Record] = []
+    /// What was copied; nil where nothing was, or its end is missing.
+    private(set) var copied: Copied?
+    private(set) var copiedRecords = 0
+
+    /// The number of the last entry.
+    var last: UInt64 { max(records.last?.seq ?? 0, copiedThrough) }
+    /// Entries up to here were copied.
+    var copiedThrough: UInt64 { copied?.end[1] ?? 0 }
+    var copiedPart: ArraySlice<Record> { records.prefix(copiedRecords) }
+    var ownPart: ArraySlice<Record> { records.dropFirst(copiedRecords) }
 
     init(_ bytes: [UInt8]) { self = LogImage.read(bytes).image }
 
@@ -30,9 +51,11 @@ struct LogImage: Hashable, Sendable {
         var image = LogImage()
         var lines = Lines(bytes)
         var end = 0
+        var copied = Copied()
         while let line = lines.next() {
             if line.first == UInt8(ascii: "%") {
                 let kind = word(line)
+                image.readCopy(kind, line, &copied)
                 let isSession = kind.elementsEqual("%session".utf8)
                 if isSession || kind.elementsEqual("%term".utf8) || kind.elementsEqual("%forget".utf8) {
                     guard let marks = LogImage.marks(line) else { break }
@@ -64,8 +87,30 @@ struct LogImage: Hashable, Sendable {
         return found
     }
 
+    private mutating func readCopy(_ kind: ArraySlice<UInt8>, _ line: ArraySlice<UInt8>, _ copied: inout Copied) {
+        let words = line.split(separator: UInt8(ascii: " ")).dropFirst().dropLast()
+        func numbers() -> [UInt64] { words.compactMap { LogImage.number($0) } }
+        if kind.elementsEqual("%run".utf8) {
+            copied.runs.append(numbers())
+        } else if kind.elementsEqual("%memory".utf8) || kind.elementsEqual("%result".utf8) {
+            copied.memories.append(words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
+        } else if kind.elementsEqual("%copied".utf8), numbers().count == 3 {
+            copied.end = numbers()
+            self.copied = copied
+            copiedRecords = records.count
+        }
+    }
+
+    /// Whether both logs end alike, and say the same as far as neither was copied.
+    func agrees(with other: LogImage) -> Bool {
+        let from = max(copiedThrough, other.copiedThrough)
+        return last == other.last
+            && ownPart.drop { $0.seq <= from }.elementsEqual(other.ownPart.drop { $0.seq <= from })
+    }
+
     func isPrefix(of other: LogImage) -> Bool {
-        records.count <= other.records.count && records.elementsEqual(other.records[..<records.count])
+        (copied == nil || copied == other.copied) && records.count <= other.records.count
+            && records.elementsEqual(other.records[..<records.count])
     }
 
     var summary: String { records.last.map { "\(records.count) records, last \($0.term):\($0.seq)" } ?? "no records" }

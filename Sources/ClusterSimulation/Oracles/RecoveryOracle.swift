@@ -107,7 +107,7 @@ struct RecoveryOracle: Sendable {
         recoveries += 1
         let bytes = disk.pristineBytes(of: .log) ?? []
         let found = LogImage(bytes)
-        if (found.records.last?.seq ?? 0) != last {
+        if found.last != last {
             return broken(process, "the node opened at \(last), its log holds \(found.summary)")
         }
         if isWhole, last < remains[process].highestCommit {

@@ -126,6 +126,10 @@ public struct ClusterPlan: Sendable {
         if self.mode == .safety || recovers { data.storage.sync = drawnSync }
         let drawnLibraries = [0, 0, (clients + 1) / 2, clients][random.below(4)]
         if profile == .swarm { libraryClients = drawnLibraries }
+        // What is overwritten and deleted in a run is little: a store that is behind must be sent a copy soon, or never.
+        data.replication.tailBytes = [500, 4_000, 8 << 20][random.below(3)]
+        data.replication.pieceBytes = [100, 100, 1 << 20][random.below(3)]
+        data.replication.windowPieces = [1, 4, 64][random.below(3)]
     }
 
     private mutating func drawReads(_ random: inout SeededRandom) {

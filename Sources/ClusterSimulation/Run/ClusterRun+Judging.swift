@@ -150,11 +150,11 @@ extension ClusterRun {
             let members = members(of: group)
             let logs = members.map { LogImage(world.disk($0).visibleBytes(of: .log) ?? []) }
             for (process, log) in zip(members, logs) {
-                guard log == logs[0] else {
+                guard log.agrees(with: logs[0]) else {
                     return
                         "\(world.address(of: process)) has \(log.summary), \(world.address(of: members[0])) has \(logs[0].summary)"
                 }
-                guard let status = world.dataStatus(process), status.commit == log.records.last?.seq ?? 0 else {
+                guard let status = world.dataStatus(process), status.commit == log.last else {
                     return "\(world.address(of: process)) has not committed its whole log"
                 }
             }

@@ -77,6 +77,7 @@ extension PeerMessage {
                 message = .recover(id: recover.id, recover.request)
             case 12: message = .ping(id: try Call(from: reader.message()).id)
             case 13: message = .pong(id: try Call(from: reader.message()).id)
+            case 14: message = .copyPiece(try CopyPiece(from: reader.message()))
             default: try reader.skip()
             }
         }
@@ -214,6 +215,9 @@ extension AppendReply {
                 outcome = .busy
             case 10: outcome = try Outcome(otherLineageFrom: reader.message())
             case 11: round = try reader.quantity()
+            case 12:
+                let copying = try CopyingMessage(from: reader.message())
+                outcome = .copying(copy: copying.copy, received: copying.received, written: copying.written)
             default: try reader.skip()
             }
         }

@@ -38,6 +38,7 @@ extension PeerMessage: ProtobufEncodable {
         case .recover(let id, let request): sink.message(11, RecoverMessage(id: id, request: request))
         case .ping(let id): sink.message(12, Call(id: id))
         case .pong(let id): sink.message(13, Call(id: id))
+        case .copyPiece(let piece): sink.message(14, piece)
         }
     }
 }
@@ -108,8 +109,12 @@ extension AppendReply: ProtobufEncodable {
         case .mismatch(let last, let runs): sink.message(8, Mismatch(last: last, runs: runs))
         case .busy: sink.message(9, EmptyMessage())
         case .otherLineage(let lineage): sink.message(10, OtherLineage(lineage: lineage))
+        case .copying: break
         }
         sink.field(11, round)
+        if case .copying(let copy, let received, let written) = outcome {
+            sink.message(12, CopyingMessage(copy: copy, received: received, written: written))
+        }
     }
 
     private struct Mismatch: ProtobufEncodable {

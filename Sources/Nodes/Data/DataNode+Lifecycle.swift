@@ -27,6 +27,12 @@ extension DataNode {
             case .truncated: evaluate(now: now, into: &effects)
             case .entriesRead(let ticket, let entries):
                 primary?.entriesRead(ticket: ticket, entries, store: &store, now: now, into: &effects)
+            case .walked(let ticket, let walk, let entries):
+                primary?.walked(ticket: ticket, walk, entries, store: store, now: now, into: &effects)
+            case .copyWritten: break  // The batch's end tells the primary.
+            case .copyTaken:
+                follower?.copyTaken(store: store, into: &effects)
+                evaluate(now: now, into: &effects)
             case .closed: session.close(into: &effects)
             case .setAside: logWasSetAside(now: now, into: &effects)
             }

@@ -62,6 +62,7 @@ extension DataNode {
             ]
         )
         hasLed = true
+        store.dropCopy(into: &effects)
         vigil.end()
         roleTeller.begin()
         configPort.session = session.token
@@ -130,6 +131,7 @@ extension DataNode {
     /// This life's registration is void.
     mutating func leave(_ reason: String, now: Instant, into effects: inout Sink) {
         stepDown(reason, now: now, into: &effects)
+        store.dropCopy(into: &effects)
         number = nil
         wasSeen = false
         hasLed = false
@@ -139,16 +141,37 @@ extension DataNode {
     }
 
     mutating func appendReceived(_ append: Append, from sender: Address, now: Instant, into effects: inout Sink) {
-        guard phase == .running, store.isOpen, follower != nil else { return }
-        if let primary {
-            if append.term == primary.term { return }
-            if append.term > primary.term, append.group == group, append.to == number, append.lineage == store.lineage,
-                append.from.store != store.store
-            {
-                stepDown("\(append.from) is primary of term \(append.term)", now: now, into: &effects)
-            }
+        guard
+            follows(
+                append.from, of: append.term, append.group, append.lineage, to: append.to, now: now, into: &effects)
+        else { return }
+        concluded(follower?.received(append, from: sender, store: &store, now: now, into: &effects), now: now, into: &effects)
+    }
+
+    mutating func pieceReceived(_ piece: CopyPiece, from sender: Address, now: Instant, into effects: inout Sink) {
+        guard follows(piece.from, of: piece.term, piece.group, piece.lineage, to: piece.to, now: now, into: &effects)
+        else { return }
+        concluded(follower?.received(piece, from: sender, store: &store, now: now, into: &effects), now: now, into: &effects)
+    }
+
+    /// Whether somebody's word as primary is the follower's business; a primary that is told of a higher term steps down.
+    private mutating func follows(
+        _ other: MemberID, of term: UInt64, _ group: String, _ lineage: Lineage, to number: UInt64, now: Instant,
+        into effects: inout Sink
+    ) -> Bool {
+        guard phase == .running, store.isOpen, follower != nil else { return false }
+        guard let primary else { return true }
+        if term == primary.term { return false }
+        if term > primary.term, group == self.group, number == self.number, lineage == store.lineage,
+            other.store != store.store
+        {
+            stepDown("\(other) is primary of term \(term)", now: now, into: &effects)
         }
-        switch follower?.received(append, from: sender, store: &store, now: now, into: &effects) {
+        return true
+    }
+
+    private mutating func concluded(_ verdict: Follower.Verdict?, now: Instant, into effects: inout Sink) {
+        switch verdict {
         case .broken(let reason): stop("group \(group): \(reason)", now: now, into: &effects)
         case .taken, .dropped, nil: break
         }

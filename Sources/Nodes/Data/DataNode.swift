@@ -159,6 +159,7 @@ public struct DataNode: Node {
             if let verdict = primary?.replied(reply, store: &store, now: now, into: &effects) {
                 conclude(verdict, now: now, into: &effects)
             }
+        case .copyPiece(let piece): pieceReceived(piece, from: sender, now: now, into: &effects)
         case .forward(let id, let request):
             take(request, origin: .forwarded(id: id, by: sender), now: now, into: &effects)
         case .transfer(let id, let request):
@@ -266,6 +267,8 @@ public struct DataNode: Node {
         /// Whether the node would answer a linearizable read right now.
         public var isServing: Bool
         public var term: UInt64
+        /// Entries before this one were copied, and those of them that were superseded are not in its log.
+        public var oldest: UInt64
         /// The end of its log.
         public var last: UInt64
         public var commit: UInt64
@@ -277,7 +280,7 @@ public struct DataNode: Node {
     public mutating func facts(at now: Instant) -> Facts {
         Facts(
             isOpen: store.isOpen, isServing: primary != nil && primary!.holdsLease(at: now), term: store.adoptedTerm,
-            last: store.last.seq, commit: store.commit, isWhole: store.isWhole)
+            oldest: store.oldest, last: store.last.seq, commit: store.commit, isWhole: store.isWhole)
     }
 
     /// `isPrimary`, likewise of a node in its place.

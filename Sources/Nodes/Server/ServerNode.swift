@@ -154,7 +154,8 @@ public struct ServerNode: Node {
         case .recover(let id, let request):
             recoverRequested(request, from: .server(sender, id: id), at: now, into: &effects)
         case .ping(let id): effects.append(.send(.pong(id: id), to: sender))
-        case .append, .appendReply, .forward, .transfer, .statusQuery, .probe, .pong: break  // Between data nodes, or for one.
+        // Between data nodes, or for one.
+        case .append, .appendReply, .copyPiece, .forward, .transfer, .statusQuery, .probe, .pong: break
         }
     }
 
