@@ -63,10 +63,6 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case copySwitched
     /// A copy took the place of a log that had entries.
     case copyReplacedLog
-    /// A piece of a copy came that is not the next one: one before it was lost, or it was repeated.
-    case copyPieceOutOfOrder
-    /// A piece of a copy came that was sent before an append, or an append that was sent before a piece of the copy.
-    case copyPieceTooLate
     /// The primary had committed what was not yet synced here.
     case commitWaitedForOwnSync
 
@@ -132,8 +128,6 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case learnerWaitedForCopy
     /// Something was committed while a copy was made.
     case copyUnderWrites
-    /// A copy was begun anew, because the learner had lost or dropped it.
-    case copyBegunAnew
     /// Entries waited because as much as allowed was under way to a store.
     case windowWasFull
 

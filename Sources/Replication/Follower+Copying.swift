@@ -42,10 +42,7 @@ extension Follower {
     }
 
     private mutating func take(_ piece: CopyPiece, store: inout LogStore, into effects: inout Sink) -> Verdict {
-        guard piece.sentAt >= newestAppend, piece.copy >= copy?.id ?? 0 else {
-            effects.reached(.copyPieceTooLate)
-            return .dropped
-        }
+        guard piece.sentAt >= newestAppend, piece.copy >= copy?.id ?? 0 else { return .dropped }
         let echo = Echo(sentAt: piece.sentAt, round: 0)
         if copy?.id != piece.copy {
             guard piece.index == 0, piece.content != .nothing, !store.isRewriting else {
@@ -65,7 +62,6 @@ extension Follower {
         copy?.sawPiece(sentAt: piece.sentAt)
         defer { if let copy { owed = (echo, .zero, copy.outcome) } }
         guard piece.content != .nothing, piece.index == copy?.received, !store.isRewriting, store.copyTaken != nil else {
-            if piece.content != .nothing { effects.reached(.copyPieceOutOfOrder) }
             return .dropped
         }
         if case .end(let end) = piece.content {

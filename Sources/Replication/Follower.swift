@@ -144,10 +144,7 @@ public struct Follower: Sendable {
     }
 
     private mutating func take(_ append: Append, store: inout LogStore, into effects: inout Sink) -> Verdict {
-        if let copy, append.sentAt < copy.newest {
-            effects.reached(.copyPieceTooLate)
-            return .dropped
-        }
+        if let copy, append.sentAt < copy.newest { return .dropped }
         newestAppend = max(newestAppend, append.sentAt)
         guard !store.isRewriting else {
             effects.reached(.appendDuringRewrite)

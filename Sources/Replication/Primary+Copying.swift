@@ -161,7 +161,6 @@ extension Primary {
     private mutating func beginCopyAnew(
         to number: UInt64, reason: String, store: LogStore, now: Instant, into effects: inout Sink
     ) {
-        effects.reached(.copyBegunAnew)
         beginCopy(to: number, reason: reason, store: store, now: now, into: &effects)
     }
 
