@@ -253,12 +253,15 @@ extension LogStore {
     public mutating func setAside(into effects: inout Sink) -> FileName {
         precondition(phase == .open, "putting the log of a store aside that is \(phase)")
         dropCopy(into: &effects)
+        // Part of a copy, and no log beside it, could not be opened: it must be gone before the log is.
+        let cleanUp: [DiskOperation] = hasRollbackFile ? [.remove(.rollback), .syncDirectory] : []
+        hasRollbackFile = false
         handOver(into: &effects)
         writing.appending.removeAll()
         writing.syncing = nil
         phase = .closing
         let name = FileName.aside("\(store)-\(last.term)-\(last.seq)")
-        run([.sync(.log), .rename(.log, to: name), .syncDirectory], then: .setAside, into: &effects)
+        run(cleanUp + [.sync(.log), .rename(.log, to: name), .syncDirectory], then: .setAside, into: &effects)
         return name
     }
 

@@ -248,7 +248,7 @@ extension ClusterRun {
     private mutating func logChanged(of process: Int, group: Int, life: UInt32, _ status: DataStatus) {
         guard status.isOpen else {
             // It may have committed its last entries in the batch that closed it.
-            if !prefixes.isOpening(process, life: life) { logStepped(of: process, group: group, status) }
+            if !prefixes.isOpening(process, life: life, oldest: status.oldest) { logStepped(of: process, group: group, status) }
             return prefixes.closed(process, life: life)
         }
         if prefixes.isOpening(process, life: life, oldest: status.oldest) {
