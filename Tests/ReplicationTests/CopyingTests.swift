@@ -48,7 +48,7 @@ struct CopyingTests {
     private mutating func register() {
         var map = SortedMap<UInt64, StoreRegistration>()
         for member in [CopyingTests.me, CopyingTests.learner] { map[member.number] = CopyingTests.registration(member) }
-        primary.registered([1, 2], map, store: source.store, now: now)
+        primary.registered([1, 2], map, store: &source.store, now: now)
     }
 
     /// The end of a batch of the primary, with all that its disk has to do.
@@ -90,7 +90,7 @@ struct CopyingTests {
     private let address = Address(host: "n1", port: 1)
 
     private mutating func answer() {
-        for reply in toPrimary { #expect(primary.replied(reply, store: source.store, now: now, into: &source.sink) == nil) }
+        for reply in toPrimary { #expect(primary.replied(reply, store: &source.store, now: now, into: &source.sink) == nil) }
         toPrimary.removeAll()
     }
 
