@@ -94,10 +94,10 @@ import Wire
     }
 
     @Test func aCrashAndAnotherLifeAtOnce() throws {
-        for outcome in try outcomes(of: "kill processes=2 lasts=0.2", "a crash and a restart") {
-            #expect(try #require(outcome.another) <= 550)
-            #expect(outcome.reached[.probeAnsweredByAnotherLife] > 0)
-        }
+        let outcomes = try outcomes(of: "kill processes=2 lasts=0.2", "a crash and a restart")
+        for outcome in outcomes { #expect(try #require(outcome.another) <= 550) }
+        // Where the probe came before the next life, nobody answers it.
+        #expect(outcomes.contains { $0.reached[.probeAnsweredByAnotherLife] > 0 })
     }
 
     /// Nothing says that it is gone. When it wakes it finds its registration gone, and comes again.
@@ -140,7 +140,8 @@ import Wire
         let faults = "kill processes=0,1,3,4 lasts=11"
         for outcome in try outcomes(of: faults, "a crash of everybody else") {
             #expect(outcome.another == nil)
-            #expect((1_400...1_700).contains(try #require(outcome.shrunk)))
+            // 1.4 s after the last answer, which came a heartbeat before the fault at most.
+            #expect((1_300...1_700).contains(try #require(outcome.shrunk)))
             #expect(outcome.reached[.witnessAsked] > 0 && outcome.reached[.witnessHeard] == 0)
         }
     }
