@@ -140,7 +140,6 @@ public struct SweepSummary: Sendable, Codable {
     /// What no run can reach as things are, and why.
     public static let notYetReachable = [
         (what: "error dataLoss", why: "a store that finds damage refuses to open, and there is no repair yet"),
-        (what: "mark diskRestored", why: "nothing tells an old image of a disk from the newest yet: no fault restores one"),
         (what: "mark cacheLetGoOfDamage", why: "no fault lets a cache go by itself; only the tests of the disk do"),
     ]
 

@@ -1,3 +1,5 @@
+import Wire
+
 /// Where everything is in ZooKeeper. `docs/zookeeper-layout.md` describes what each node holds.
 public enum Paths {
     public static let server = "/server"
@@ -22,6 +24,12 @@ public enum Paths {
     public static func config(ofGroup group: String) -> String { "/data/\(group)/config" }
     /// The record of an operator's recovery, which began this term.
     public static func recovery(_ term: UInt64, ofGroup group: String) -> String { "/data/\(group)/recovery-\(term)" }
+    /// Parent of the nodes of the group's stores.
+    public static func stores(ofGroup group: String) -> String { "/data/\(group)/stores" }
+    /// The nonce of a store's last registration.
+    public static func store(_ store: StoreID, ofGroup group: String) -> String { "/data/\(group)/stores/\(store)" }
+    /// The address of the process that holds the store, ephemeral.
+    public static func live(_ store: StoreID, ofGroup group: String) -> String { "/data/\(group)/stores/\(store)/live" }
     public static func member(_ number: UInt64, ofGroup group: String) -> String { "/data/\(group)/\(number)" }
 }
 

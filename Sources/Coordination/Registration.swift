@@ -12,6 +12,8 @@ import Wire
 /// its owner is *this* session and it holds what we wrote, GUID included. A node of an earlier session of this process
 /// is not ours, whatever it holds: it is a dying session's.
 ///
+/// **A store** also says which one it is: `Registration+Store`.
+///
 /// **When the session expires** all of this is void, and the node begins again as a new life, with a new number.
 public struct Registration: Hashable, Sendable {
     /// Where to register.
@@ -22,20 +24,28 @@ public struct Registration: Hashable, Sendable {
     }
 
     public enum Outcome: Hashable, Sendable {
+        /// This is the nonce that ZooKeeper has of the store, nil where it knows no such store; and `elsewhere` another process holds the
+        /// store. Registration waits: for `proceed`, for `lookAgain`, or, where the log does not hold the nonce, for `reset`.
+        case found(LifeNonce?, elsewhere: String?)
         /// This life is registered under the number, in the session that was current at this step.
         case registered(number: UInt64)
     }
 
     /// A transaction that was sent: it creates `number` and moves `top` beyond `topVersion`.
-    private struct Attempt: Hashable {
+    struct Attempt: Hashable {
         var number: UInt64
         var topVersion: Int32
     }
 
-    private enum State: Hashable {
+    enum State: Hashable {
         case idle
         /// Creating the persistent nodes, from this one on.
         case preparing(next: Int)
+        /// Of a store: what does ZooKeeper know of it, and who holds it?
+        case lookingAtStore
+        case lookingAtHolder(Known)
+        /// The owner looks into its log, and writes to it.
+        case awaitingNonce(Known, replacesHolder: Bool)
         case locking
         /// After an attempt whose outcome is unknown.
         case syncing(undecided: Attempt)
@@ -47,11 +57,13 @@ public struct Registration: Hashable, Sendable {
         case registered(number: UInt64)
     }
 
-    private let place: Place
-    private var conversation: Conversation
+    let place: Place
+    var conversation: Conversation
     private var lock: Lock
-    private var state = State.idle
+    var state = State.idle
     private var content: [UInt8] = []
+    var holder: Holder?
+    var change: StoreChange?
     /// The highest number whose node was in the way.
     private var taken: UInt64 = 0
     private var lastProblem = ""
@@ -69,24 +81,36 @@ public struct Registration: Hashable, Sendable {
     public var number: UInt64? {
         switch state {
         case .registered(let number): number
-        case .idle, .preparing, .locking, .syncing, .readingTop, .writing, .looking: nil
+        case .idle, .preparing, .lookingAtStore, .lookingAtHolder, .awaitingNonce, .locking, .syncing, .readingTop, .writing,
+            .looking:
+            nil
         }
     }
 
     /// Registers a new life, at once or as soon as ZooKeeper is there. While a registration of this session is under way
     /// it goes on, with the content that it began with.
     ///
-    /// `content` is what the number node will hold; it carries a GUID that was never used before.
-    public mutating func begin(content: [UInt8], session: Session, at now: Instant, into sink: inout Sink) {
+    /// `content` is what the number node will hold; it carries a GUID that was never used before. With a `holder`, its store's nonce is
+    /// asked for and replaced (`Outcome.found`).
+    ///
+    /// - Returns: whether this began a registration.
+    @discardableResult
+    public mutating func begin(
+        content: [UInt8], holder: Holder? = nil, session: Session, at now: Instant, into sink: inout Sink
+    ) -> Bool {
         if conversation.adopt(session) { state = .idle }
         switch state {
         case .idle, .registered: break
-        case .preparing, .locking, .syncing, .readingTop, .writing, .looking: return
+        case .preparing, .lookingAtStore, .lookingAtHolder, .awaitingNonce, .locking, .syncing, .readingTop, .writing, .looking:
+            return false
         }
         self.content = content
+        self.holder = holder
+        change = nil
         taken = 0
         state = .preparing(next: 0)
         advance(session, at: now, into: &sink)
+        return true
     }
 
     public mutating func step(
@@ -125,10 +149,16 @@ public struct Registration: Hashable, Sendable {
 // MARK: - What to ask next
 
 extension Registration {
-    private mutating func advance(_ session: Session, at now: Instant, into sink: inout Sink) {
+    mutating func advance(_ session: Session, at now: Instant, into sink: inout Sink) {
         guard conversation.canAsk(session) else { return }
         switch state {
-        case .idle, .registered: break
+        case .idle, .registered, .awaitingNonce: break
+        case .lookingAtStore:
+            guard let store = storePath else { return }
+            conversation.ask(.get(path: store, watch: false), into: &sink)
+        case .lookingAtHolder:
+            guard let live = livePath else { return }
+            conversation.ask(.get(path: live, watch: false), into: &sink)
         case .preparing(let next):
             guard let node = place.parent(next) else { return }
             conversation.ask(.create(path: node.path, data: Array(node.data.utf8), mode: .persistent), into: &sink)
@@ -148,14 +178,16 @@ extension Registration {
             return
         }
         conversation.ask(
-            .multi([
-                .check(path: held, version: -1),
-                .set(path: place.top, data: (attempt.number + 1).znode, version: attempt.topVersion),
-                .create(path: place.node(attempt.number), data: content, mode: .ephemeral),
-            ]),
+            .multi(
+                [
+                    .check(path: held, version: -1),
+                    .set(path: place.top, data: (attempt.number + 1).znode, version: attempt.topVersion),
+                    .create(path: place.node(attempt.number), data: content, mode: .ephemeral),
+                ] + storeOperations),
             into: &sink
         )
     }
+
 }
 
 // MARK: - What was answered
@@ -165,8 +197,10 @@ extension Registration {
         _ reply: CoordinationReply, _ session: Session, at now: Instant, into sink: inout Sink
     ) -> Outcome? {
         switch state {
-        case .idle, .registered, .locking: break
-        case .preparing(let next): prepared(next, reply, at: now, into: &sink)
+        case .idle, .registered, .locking, .awaitingNonce: break
+        case .lookingAtStore: lookedAtStore(reply, at: now, into: &sink)
+        case .lookingAtHolder(let known): return lookedAtHolder(known, reply, session, at: now, into: &sink)
+        case .preparing(let next): prepared(next, reply, session, at: now, into: &sink)
         case .syncing(let attempt): synced(attempt, reply, at: now, into: &sink)
         case .readingTop(let undecided): readTop(undecided, reply, at: now, into: &sink)
         case .writing(let attempt, let isRepeat):
@@ -176,10 +210,16 @@ extension Registration {
         return nil
     }
 
-    private mutating func prepared(_ next: Int, _ reply: CoordinationReply, at now: Instant, into sink: inout Sink) {
+    private mutating func prepared(
+        _ next: Int, _ reply: CoordinationReply, _ session: Session, at now: Instant, into sink: inout Sink
+    ) {
         switch reply {
         case .created, .failed(.nodeExists, _):
-            state = place.parent(next + 1) != nil ? .preparing(next: next + 1) : startOver
+            if place.parent(next + 1) != nil {
+                state = .preparing(next: next + 1)
+            } else {
+                startOver(session, at: now, into: &sink)
+            }
         case .failed(let error, _) where !error.isOutcomeUnknown:
             // NONODE means that somebody deletes what we create, or that the chroot of the connect string is not there.
             report("cannot create \(place.parent(next)?.path ?? "a node") in ZooKeeper: \(error)", into: &sink)
@@ -241,9 +281,9 @@ extension Registration {
             conversation.pause(at: now, into: &sink)
         case .failed(_, let operations):
             if operations.first == .noNode { lock.lost(session: session, at: now, into: &sink) }
-            if operations.last == .nodeExists { taken = max(taken, attempt.number) }
+            if operations.count > 2, operations[2] == .nodeExists { taken = max(taken, attempt.number) }
             // An earlier equal transaction may be the reason why this one failed.
-            state = isRepeat ? .looking(attempt) : startOver
+            if isRepeat { state = .looking(attempt) } else { startOver(session, at: now, into: &sink) }
             conversation.pause(at: now, into: &sink)
         case .created, .deleted, .set, .data, .existence, .children, .synced:
             state = .syncing(undecided: attempt)
@@ -261,15 +301,23 @@ extension Registration {
                 sink.reached(.registrationFound)
                 return registered(attempt.number, session, at: now, into: &sink)
             }
-            state = startOver
-        case .failed(.noNode, _): state = startOver
+            startOver(session, at: now, into: &sink)
+        case .failed(.noNode, _): startOver(session, at: now, into: &sink)
         case .failed, .created, .deleted, .set, .existence, .children, .synced, .multi:
             conversation.pause(at: now, into: &sink)
         }
         return nil
     }
 
-    private var startOver: State { lock.heldPath == nil ? .locking : .readingTop(undecided: nil) }
+    /// What a store leaves in ZooKeeper may have changed as well.
+    private mutating func startOver(_ session: Session, at now: Instant, into sink: inout Sink) {
+        if holder != nil {
+            lock.release(session: session, at: now, into: &sink)
+            state = .lookingAtStore
+        } else {
+            state = lock.heldPath == nil ? .locking : .readingTop(undecided: nil)
+        }
+    }
 
     private mutating func registered(
         _ number: UInt64, _ session: Session, at now: Instant, into sink: inout Sink
@@ -281,7 +329,7 @@ extension Registration {
         return .registered(number: number)
     }
 
-    private mutating func report(_ problem: String, into sink: inout Sink) {
+    mutating func report(_ problem: String, into sink: inout Sink) {
         guard problem != lastProblem else { return }
         lastProblem = problem
         sink.log(.error, "cannot register in ZooKeeper, still trying", [LogField("problem", problem)])
@@ -324,6 +372,7 @@ extension Registration.Place {
         case (.group(let group), 2): (Paths.group(group), "")
         case (.group(let group), 3): (Paths.top(ofGroup: group), "1")
         case (.group(let group), 4): (Paths.primary(ofGroup: group), "")
+        case (.group(let group), 5): (Paths.stores(ofGroup: group), "")
         case (.server, _), (.group, _): nil
         }
     }

@@ -204,6 +204,8 @@ public enum Sometimes: UInt8, CaseIterable, Hashable, Sendable {
     case newLineageTakenUp
     /// A store held a history that its group had given up, and put its log aside.
     case logSetAside
+    /// A disk was a copy of a store's, or an old image, and its log went on as another store's.
+    case becameAnotherStore
     /// A store that was not whole is in-sync, and whole again.
     case becameWholeAgain
 

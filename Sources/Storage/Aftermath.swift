@@ -109,7 +109,7 @@ struct Aftermath: Sendable {
             records += 1
             durable = max(durable, marks.durable)
         case .closed: provesDamage = true
-        case .header, .adopt, .lease, .whole, .lineage, .copy, .run, .memory, .result, .copied, .note, .unknown: break
+        case .header, .adopt, .lease, .whole, .lineage, .nonces, .copy, .run, .memory, .result, .copied, .note, .unknown: break
         }
         return [checksum]
     }

@@ -10,6 +10,8 @@ import Wire
     @usableFromInline var adoptedTerm: UInt64 = 0
     /// The longest lease that the store has promised.
     @usableFromInline var longestLease = Nanoseconds.zero
+    /// By which of its registrations ZooKeeper may know the store, oldest first.
+    var nonces: [LifeNonce] = []
     /// Whether a store whose file ends here has everything that it acknowledged: what the log says of it after a crash.
     var isWholeAsItStands = true
     @usableFromInline var terms = TermTable()

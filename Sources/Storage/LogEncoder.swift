@@ -94,6 +94,16 @@ struct LogEncoder: Sendable {
         seal(from: start)
     }
 
+    mutating func nonces(_ nonces: [LifeNonce]) {
+        let start = bytes.count
+        word("nonce")
+        for nonce in nonces {
+            space()
+            bytes += nonce.text.utf8
+        }
+        seal(from: start)
+    }
+
     mutating func closed(last: UInt64, commit: UInt64) {
         let start = bytes.count
         word("closed")

@@ -22,6 +22,7 @@ import Wire
 ///     %lease <nanoseconds> <crc>                      the longest lease that the store ever promised
 ///     %whole yes|no <crc>                             whether the store, if its file ends here, has all that it acknowledged
 ///     %lineage <id> <crc>                             the history that the store belongs to
+///     %nonce <uuid> … <crc>                           which of the store's registrations ZooKeeper may know, oldest first
 ///     %closed <last seq> <commit> <crc>               everything before this line was synced when it was written
 ///
 ///     %copy <crc>                                     from here to %copied: what a copy of another store's state brought
@@ -61,6 +62,8 @@ enum LogFormat {
     static let headerCount = magic.count + 2 + uuidCount + 1 + checksumDigits + 1
     /// The longest closing or control line, without its newline.
     static let shortLineLimit = 1024
+    /// The most that a `%nonce` line has.
+    static let nonceLimit = 16
     /// Unknown control lines whose word begins so may be skipped.
     static let notePrefix = "x-"
 }
@@ -86,6 +89,7 @@ enum ControlLine: Hashable, Sendable {
     case lease(Nanoseconds)
     case whole(Bool)
     case lineage(Lineage)
+    case nonces([LifeNonce])
     case closed(last: UInt64, commit: UInt64)
     case copy
     case run(TermRun)
@@ -136,6 +140,7 @@ struct LineReader {
         case "lease": line = number().flatMap { Int64(exactly: $0) }.map { .lease(Nanoseconds($0)) }
         case "whole": line = flag().map(ControlLine.whole)
         case "lineage": line = lineage().map(ControlLine.lineage)
+        case "nonce": line = nonces().map(ControlLine.nonces)
         case "closed": line = closed()
         case "copy": line = .copy
         case "run": line = run()
@@ -260,13 +265,8 @@ struct LineReader {
         }
         guard skip(LogFormat.space) else { return nil }
         let text = field()
-        guard text.count == LogFormat.uuidCount, text.allSatisfy(LineReader.isUUIDCharacter) else { return nil }
+        guard text.count == LogFormat.uuidCount, text.allSatisfy(LifeNonce.isCharacter) else { return nil }
         return .header(version: version, StoreID(String(decoding: text, as: UTF8.self)))
-    }
-
-    static func isUUIDCharacter(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-            || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
     }
 
     private mutating func flag() -> Bool? {
@@ -279,6 +279,16 @@ struct LineReader {
     private mutating func lineage() -> Lineage? {
         guard skip(LogFormat.space) else { return nil }
         return PercentEncoding.decode(field()).map(Lineage.init)
+    }
+
+    private mutating func nonces() -> [LifeNonce]? {
+        var nonces: [LifeNonce] = []
+        // Nothing but the checksum has its length.
+        while bytes.count - index > LogFormat.checksumDigits + 1 {
+            guard skip(LogFormat.space), let nonce = LifeNonce(String(decoding: field(), as: UTF8.self)) else { return nil }
+            nonces.append(nonce)
+        }
+        return (1...LogFormat.nonceLimit).contains(nonces.count) ? nonces : nil
     }
 
     private mutating func skipToChecksum() {

@@ -39,6 +39,7 @@ struct LogRewrite: Sendable {
         if let lineage = contents.lineage { encoder.lineage(lineage) }
         if contents.adoptedTerm > 0 { encoder.adopt(term: contents.adoptedTerm) }
         if contents.longestLease > .zero { encoder.lease(contents.longestLease) }
+        if !contents.nonces.isEmpty { encoder.nonces(contents.nonces) }
         if !contents.isWholeAsItStands { encoder.whole(false) }
     }
 
@@ -95,7 +96,7 @@ struct LogRewrite: Sendable {
         case .result(let outcome): encoder.result(outcome)
         case .copied(let end): encoder.copied(end)
         // The facts went to the front.
-        case .adopt, .lease, .whole, .lineage, .closed, .note: break
+        case .adopt, .lease, .whole, .lineage, .nonces, .closed, .note: break
         case .header, .beginTerm, .openSession, .closeSession, .unknown: break
         }
     }

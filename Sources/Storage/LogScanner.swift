@@ -233,7 +233,7 @@ struct LogScanner: Sendable {
                 last = end.position
             case .run, .memory, .result:
                 guard isInCopy else { return .contradiction("a line of a copy, outside of any") }
-            case .adopt, .lease, .whole, .lineage, .note, .unknown: break
+            case .adopt, .lease, .whole, .lineage, .nonces, .note, .unknown: break
             case .closed:
                 guard !isInCopy else { return .contradiction("it was closed within a copy") }
             }

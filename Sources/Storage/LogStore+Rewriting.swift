@@ -110,6 +110,23 @@ extension LogStore {
         beginRewrite(into: &effects)
     }
 
+    // MARK: Another identity
+
+    /// Becomes another store, which holds the same: its log is rewritten through the rollback file under a new identity; answered by
+    /// `.truncated`. Until then no entries are taken.
+    ///
+    /// - Precondition: the store is open and not rewriting.
+    public mutating func becomeAnother(into effects: inout Sink) {
+        precondition(phase == .open, "another identity for a store that is \(phase)")
+        // The copy is made from the file, so everything must be there; the rewrite's own sync covers it.
+        dropCopy(into: &effects)
+        handOver(into: &effects)
+        contents.store = StoreID(random.uuid())
+        contents.nonces = []
+        phase = .rewriting
+        beginRewrite(into: &effects)
+    }
+
     // MARK: Rewriting
 
     /// Copies what `contents` says from the log into the rollback file, and puts that in the log's place.
@@ -173,10 +190,12 @@ extension LogStore {
         if writing.owesTerm { writing.encoder.adopt(term: adoptedTerm) }
         if writing.owesLease { writing.encoder.lease(longestLease) }
         if writing.owesWhole { writing.encoder.whole(contents.isWholeAsItStands) }
+        if writing.owesNonces { writing.encoder.nonces(contents.nonces) }
         writing.owesLease = false
         writing.owesWhole = false
         writing.owesLineage = false
         writing.owesTerm = false
+        writing.owesNonces = false
         phase = .open
         contents.tail.trim(through: self.commit)
         let events = readsResume(into: &effects)

@@ -138,6 +138,7 @@ extension LogStore {
         if let lineage { encoder.lineage(lineage) }
         if adoptedTerm > 0 { encoder.adopt(term: adoptedTerm) }
         if longestLease > .zero { encoder.lease(longestLease) }
+        if !contents.nonces.isEmpty { encoder.nonces(contents.nonces) }
         if !contents.isWholeAsItStands { encoder.whole(false) }
         encoder.closed(last: end.position.seq, commit: end.position.seq)
         let bytes = encoder.take()
@@ -156,6 +157,7 @@ extension LogStore {
         new.lineage = lineage
         new.adoptedTerm = adoptedTerm
         new.longestLease = longestLease
+        new.nonces = contents.nonces
         new.isWholeAsItStands = contents.isWholeAsItStands
         new.begin(with: taking.part, end)
         contents = new

@@ -29,11 +29,12 @@ import Wire
     @usableFromInline var counted: UInt64 = 0
     /// The file ends with a `%closed` line that says this commit mark.
     var closedAtCommit: UInt64?
-    /// A term, lease or lineage came during a rewrite, and is written after it.
+    /// A term, lease, lineage or nonce came during a rewrite, and is written after it.
     var owesTerm = false
     var owesLease = false
     var owesWhole = false
     var owesLineage = false
+    var owesNonces = false
 
     /// The file was made anew, or opened as it is: all of it is synced.
     mutating func allIsDurable(through seq: UInt64) {
@@ -125,6 +126,33 @@ extension LogStore {
             writing.owesLineage = true
         } else {
             writing.encoder.lineage(lineage)
+        }
+        return writing.writeMark
+    }
+
+    /// Remembers that ZooKeeper may come to know the store by this registration. Those before `found`, which it has now, it has done
+    /// with; where it has none, all may still come. Once `durableMark` reaches the mark that is returned, it is synced; before, nobody
+    /// may write it to ZooKeeper.
+    ///
+    /// - Precondition: the store is open (a rewrite may be under way); it holds `found`.
+    @discardableResult
+    public mutating func remember(nonce: LifeNonce, after found: LifeNonce?) -> UInt64 {
+        precondition(isOpen || phase == .stopped, "remembering a nonce in a store that is \(phase)")
+        var nonces = contents.nonces
+        if let found {
+            guard let index = nonces.firstIndex(of: found) else { preconditionFailure("nonce \(found) is not held") }
+            nonces.removeFirst(index)
+        }
+        nonces.removeAll { $0 == nonce }
+        // Those in between were sent by connections that are long gone.
+        if nonces.count >= LogFormat.nonceLimit { nonces.removeSubrange(1...(nonces.count - LogFormat.nonceLimit + 1)) }
+        nonces.append(nonce)
+        contents.nonces = nonces
+        noteFact()
+        if isRewriting {
+            writing.owesNonces = true
+        } else {
+            writing.encoder.nonces(nonces)
         }
         return writing.writeMark
     }

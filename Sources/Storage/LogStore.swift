@@ -109,6 +109,8 @@ public struct LogStore: Sendable {
     @inlinable public var adoptedTerm: UInt64 { contents.adoptedTerm }
     /// The longest lease that any life of this store promised. It may not be durable yet: see `writeMark`.
     @inlinable public var longestLease: Nanoseconds { contents.longestLease }
+    /// By which of its registrations ZooKeeper may know the store, oldest first. The last may not be durable yet: see `writeMark`.
+    public var nonces: [LifeNonce] { contents.nonces }
     /// The last entry; `.zero` where there is none.
     @inlinable public var last: Position { contents.last }
     /// Entries through this sequence number count as durable: they are synced, or, under a weaker policy, written.

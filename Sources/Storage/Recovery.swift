@@ -149,6 +149,7 @@ struct Recovery: Sendable {
         case .lease(let lease): contents.longestLease = max(contents.longestLease, lease)
         case .whole(let isWhole): contents.isWholeAsItStands = isWhole
         case .lineage(let lineage): contents.lineage = lineage
+        case .nonces(let nonces): contents.nonces = nonces
         case .closed(_, let commit):
             self.commit(through: min(commit, contents.last.seq))
             wasClosed = true
@@ -230,7 +231,7 @@ struct Recovery: Sendable {
             if byte == 0 { return true }
             if index < start.count { return byte == start[index] }
             if index == LogFormat.headerCount - 1 { return byte == LogFormat.newline }
-            return byte == LogFormat.space || LineReader.isUUIDCharacter(byte)
+            return byte == LogFormat.space || LifeNonce.isCharacter(byte)
         }
         return isHeader && (size < Int64(LogFormat.headerCount) || beginning.contains(0))
     }

@@ -79,6 +79,26 @@ public struct StoreID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public static func < (a: StoreID, b: StoreID) -> Bool { a.text < b.text }
 }
 
+/// What a registration of a store makes anew, and leaves in ZooKeeper and in the store's log: a disk that does not hold the one that
+/// ZooKeeper has is a copy of the store's, or an old image of it. A UUID.
+public struct LifeNonce: Hashable, Sendable, CustomStringConvertible {
+    public var text: String
+
+    /// nil where the text cannot be one.
+    public init?(_ text: some StringProtocol) {
+        guard text.utf8.count == 36, text.utf8.allSatisfy(Self.isCharacter) else { return nil }
+        self.text = String(text)
+    }
+
+    public var description: String { text }
+
+    /// Whether a UUID may have it.
+    public static func isCharacter(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+}
+
 /// One life of a store: the store, and the number under which this life is registered in its group.
 public struct MemberID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var store: StoreID

@@ -60,6 +60,8 @@ import Wire
 
     @Test func closingAndReopening() { expectRight(Self.tally(StoreWorkloads.reopening), states: 1_000, lives: 500) }
 
+    @Test func becomingAnotherStore() { expectRight(Self.tally(StoreWorkloads.renaming), states: 1_000, lives: 500) }
+
     @Test(arguments: [FileName.log, .rollback])
     func importingVersion1(_ file: FileName) {
         let disk = CrashDisk([(file, StoreWorkloads.version1)], pageBytes: 16)
@@ -74,11 +76,12 @@ import Wire
     }
 
     /// Blocks are those of a real disk: a failed sync loses no less.
-    @Test(arguments: ["writing", "truncating", "remembering", "copying", "reopening"])
+    @Test(arguments: ["writing", "truncating", "remembering", "copying", "renaming", "reopening"])
     func everyOperationFailsOnce(_ name: String) {
         let workloads = [
             "writing": StoreWorkloads.writing, "truncating": StoreWorkloads.truncating,
             "remembering": StoreWorkloads.remembering, "copying": StoreWorkloads.copying,
+            "renaming": StoreWorkloads.renaming,
         ]
         let actions = workloads[name] ?? StoreWorkloads.reopening
         var points = CrashPoints(levels: Self.levelsOfFailures)

@@ -32,7 +32,7 @@ struct RegistrationTests {
     /// Prepares the parents and takes the lock; the next request reads `top`.
     private mutating func begin() throws {
         registration.begin(content: content, session: bench.session, at: bench.now, into: &bench.sink)
-        for path in ["/data", "/data/lock", "/data/g", "/data/g/top", "/data/g/primary"] {
+        for path in ["/data", "/data/lock", "/data/g", "/data/g/top", "/data/g/primary", "/data/g/stores"] {
             let request = try bench.request()
             guard case .create(path, _, .persistent) = request.operation else {
                 Issue.record("\(request.operation) instead of \(path)")
@@ -141,6 +141,122 @@ struct RegistrationTests {
         try takeLock("0000000001")
         try pausePasses()
         #expect(try bench.request().operation == .get(path: "/data/g/top", watch: false))
+    }
+
+    // MARK: A store's nonce
+
+    private static let store = StoreID("11111111-0000-4000-8000-000000000001")
+    private static let address = Address(host: "d", port: 3)
+    private static let old = LifeNonce("aaaaaaaa-0000-4000-8000-000000000001")!
+    private static let new = LifeNonce("aaaaaaaa-0000-4000-8000-000000000002")!
+    private static let path = "/data/g/stores/\(store)"
+
+    /// What follows `lock, top, number` in the transaction.
+    private mutating func beginAsStore(
+        nonce: CoordinationReply, live: CoordinationReply, then: (inout RegistrationTests, Registration.Outcome?) throws -> Void
+    ) throws {
+        registration.begin(
+            content: content, holder: Registration.Holder(store: Self.store, address: Self.address), session: bench.session,
+            at: bench.now, into: &bench.sink)
+        for path in ["/data", "/data/lock", "/data/g", "/data/g/top", "/data/g/primary", "/data/g/stores"] {
+            try answer(.created(path: path))
+        }
+        try then(&self, try lookAtStore(nonce: nonce, live: live))
+    }
+
+    private mutating func lookAtStore(nonce: CoordinationReply, live: CoordinationReply) throws -> Registration.Outcome? {
+        let first = try bench.request()
+        #expect(first.operation == .get(path: Self.path, watch: false))
+        #expect(step(.reply(first.id, nonce)) == nil)
+        let second = try bench.request()
+        #expect(second.operation == .get(path: Self.path + "/live", watch: false))
+        return step(.reply(second.id, live))
+    }
+
+    /// Takes the lock and number 4; returns the operations on the store's nodes.
+    private mutating func operationsOnStore() throws -> (id: CoordinationID, operations: [MultiOperation]) {
+        try takeLock()
+        try answer(.data(bytes("4"), Stat(version: 3)))
+        let request = try bench.request()
+        guard case .multi(let operations) = request.operation else { throw Unexpected("\(request.operation)") }
+        return (request.id, Array(operations.dropFirst(3)))
+    }
+
+    private struct Unexpected: Error {
+        init(_ text: String) { Issue.record("\(text)") }
+    }
+
+    private static let none = CoordinationReply.failed(.noNode, operations: [])
+    private static let create = MultiOperation.create(path: path + "/live", data: bytes("d:3"), mode: .ephemeral)
+
+    @Test mutating func aNewStoreLeavesItsNonce() throws {
+        try beginAsStore(nonce: Self.none, live: Self.none) { test, outcome in
+            #expect(outcome == .found(nil, elsewhere: nil))
+            #expect(test.bench.requests().isEmpty, "the log comes first")
+            test.registration.proceed(nonce: Self.new, session: test.bench.session, at: test.bench.now, into: &test.bench.sink)
+            let (id, operations) = try test.operationsOnStore()
+            #expect(operations == [.create(path: Self.path, data: bytes(Self.new.text), mode: .persistent), Self.create])
+            #expect(test.step(.reply(id, .multi([]))) == .registered(number: 4))
+        }
+    }
+
+    @Test mutating func aNonceIsReplacedAtTheVersionThatWasRead() throws {
+        try beginAsStore(nonce: .data(bytes(Self.old.text), Stat(version: 6)), live: Self.none) { test, outcome in
+            #expect(outcome == .found(Self.old, elsewhere: nil))
+            test.registration.proceed(nonce: Self.new, session: test.bench.session, at: test.bench.now, into: &test.bench.sink)
+            let (id, operations) = try test.operationsOnStore()
+            #expect(operations == [.set(path: Self.path, data: bytes(Self.new.text), version: 6), Self.create])
+            // Somebody else has registered as this store meanwhile: the log is asked again.
+            let codes: [CoordinationError?] = [nil, nil, nil, .badVersion, .runtimeInconsistency]
+            #expect(test.step(.reply(id, .failed(.badVersion, operations: codes))) == nil)
+            try test.answer(.deleted)
+            try test.pausePasses()
+            let again = try test.lookAtStore(nonce: .data(bytes(Self.new.text), Stat(version: 7)), live: Self.none)
+            #expect(again == .found(Self.new, elsewhere: nil))
+        }
+    }
+
+    @Test mutating func anEarlierLifeOfThisPlaceIsReplaced() throws {
+        let live = CoordinationReply.data(bytes("d:3"), Stat(ephemeralOwner: 6))
+        try beginAsStore(nonce: .data(bytes(Self.old.text), Stat(version: 0)), live: live) { test, outcome in
+            #expect(outcome == .found(Self.old, elsewhere: nil))
+            test.registration.proceed(nonce: Self.new, session: test.bench.session, at: test.bench.now, into: &test.bench.sink)
+            let (_, operations) = try test.operationsOnStore()
+            #expect(operations.dropFirst() == [.delete(path: Self.path + "/live", version: -1), Self.create])
+        }
+    }
+
+    @Test mutating func anotherHolderIsWaitedOut() throws {
+        let nonce = CoordinationReply.data(bytes(Self.old.text), Stat(version: 0))
+        let live = CoordinationReply.data(bytes("e:3"), Stat(ephemeralOwner: 6))
+        try beginAsStore(nonce: nonce, live: live) { test, outcome in
+            #expect(outcome == .found(Self.old, elsewhere: "e:3"))
+            test.registration.lookAgain(at: test.bench.now, into: &test.bench.sink)
+            #expect(test.bench.requests().isEmpty)
+            try test.pausePasses()
+            #expect(try test.lookAtStore(nonce: nonce, live: Self.none) == .found(Self.old, elsewhere: nil))
+        }
+    }
+
+    @Test mutating func whatIsNoNonceIsReportedAndWaitedFor() throws {
+        registration.begin(
+            content: content, holder: Registration.Holder(store: Self.store, address: Self.address), session: bench.session,
+            at: bench.now, into: &bench.sink)
+        for _ in 0..<6 { try answer(.created(path: "")) }
+        #expect(try answer(.data(bytes("rubbish"), Stat())) == nil)
+        try pausePasses()
+        #expect(try bench.request().operation == .get(path: Self.path, watch: false))
+    }
+
+    /// In a session that is over nobody registers.
+    @Test mutating func aNonceThatComesTooLateChangesNothing() throws {
+        try beginAsStore(nonce: Self.none, live: Self.none) { test, _ in
+            for event in test.bench.expire() {
+                _ = test.registration.step(event, session: test.bench.session, at: test.bench.now, into: &test.bench.sink)
+            }
+            test.registration.proceed(nonce: Self.new, session: test.bench.session, at: test.bench.now, into: &test.bench.sink)
+            #expect(test.bench.requests().isEmpty)
+        }
     }
 
     /// In every state, expiry makes everything void, and the next life registers from the start.

@@ -31,7 +31,7 @@ private struct Registrant: Part {
         }
         switch registration.step(event, session: session, at: now, into: &sink) {
         case .registered(let number): granted.append((number, session.sessionID))
-        case nil: break
+        case .found, nil: break
         }
     }
 

@@ -70,4 +70,46 @@ struct RecoveryTests {
         try await after.verify(through: client)
         #expect(try await cluster.terminateAll().values.allSatisfy { $0 == .code(0) })
     }
+
+    /// A snapshot of a disk is restored: what was acknowledged since is not on it, and nobody may take it for the store.
+    @Test(.timeLimit(.minutes(10)))
+    func anOldImageOfADiskIsAnotherStore() async throws {
+        let ensemble = try await ZooKeeperEnsemble.start(servers: 1)
+        let cluster = LiveCluster(ensemble: ensemble, servers: 1, groups: [("birds", 1)])
+        try await cluster.start()
+        let client = cluster.client()
+        let (early, late) = (Ledger(), Ledger())
+        try await cluster.waitUntilWhole()
+        for i in 0..<50 { try await early.insist("early-\(i)", "v\(i)", through: client) }
+        let store = try #require(cluster.nodes.first { $0.group == "birds" }).name
+        let file = cluster.dbfile(of: store)
+        let (old, newest) = (file + ".old", file + ".newest")
+        func stop() async throws { #expect(try await cluster.process(store).terminate() == .code(0)) }
+        func exchange(_ from: String, for kept: String) throws {
+            try FileManager.default.moveItem(atPath: file, toPath: kept)
+            try FileManager.default.copyItem(atPath: from, toPath: file)
+        }
+        try await stop()
+        try FileManager.default.copyItem(atPath: file, toPath: old)
+        try cluster.launch(store)
+        try await cluster.waitUntilWhole()
+        for i in 0..<50 { try await late.insist("late-\(i)", "v\(i)", through: client) }
+
+        try await stop()
+        try exchange(old, for: newest)
+        try cluster.launch(store)
+        try await cluster.waitForStatus("it has joined, and nobody takes it for what it was") {
+            $0.group("birds")?.state == .noPrimary && $0.group("birds")?.problem.contains("no in-sync store is alive") == true
+                && $0.group("birds")?.members.contains { $0.role == .learner } == true
+        }
+        #expect(cluster.output(of: store).contains("this disk is a copy or an old image of the store's"))
+
+        try await stop()
+        try exchange(newest, for: old + ".as-another")
+        try cluster.launch(store)
+        try await cluster.waitUntilWhole()
+        try await early.verify(through: client)
+        try await late.verify(through: client)
+        #expect(try await cluster.terminateAll().values.allSatisfy { $0 == .code(0) })
+    }
 }

@@ -169,6 +169,24 @@ import Testing
         #expect(world.probe(0).diskResult(4) == .done)
     }
 
+    /// (Seed 1850: what was asked after the healing had its end before what was under way, and was never answered.)
+    @Test func whatIsAskedAfterAStallWaitsForWhatWasAskedBefore() {
+        var world = ProbeWorld.make(1) { $0.disk.syncTime = Spread(.milliseconds(2)) }
+        var slow = DiskModel.Faults()
+        slow.slowness = 1_000
+        world.setDiskFaults(0, slow)
+        world.tell(0, disk(1, .append(.log, bytes("a"))), disk(2, .sync(.log)))
+        world.run(for: .milliseconds(1))
+        world.stallDisk(0, for: .seconds(10))
+        world.setDiskFaults(0, DiskModel.Faults())
+        world.tell(0, disk(3, .append(.log, bytes("b"))))
+        world.run(for: .milliseconds(1))
+        world.recoverDisk(0)
+        world.tell(0, disk(4, .append(.log, bytes("c"))), disk(5, .sync(.log)))
+        world.run(for: .seconds(8))
+        for id in 1...5 as ClosedRange<UInt64> { #expect(world.probe(0).diskResult(id) == .done, "\(id)") }
+    }
+
     @Test func aTruncationIsUndoneByAPowerLossUnlessSynced() {
         var sizes = Set<Int>()
         for seed in 1...60 as ClosedRange<UInt64> {

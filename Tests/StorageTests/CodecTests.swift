@@ -143,6 +143,14 @@ struct LogLineTests {
         #expect(control("%adopt 7 0123cdef")?.line == .adopt(term: 7))
         #expect(control("%lease 400000000 0123cdef")?.line == .lease(.milliseconds(400)))
         #expect(control("%lease 9223372036854775808 0123cdef") == nil)
+        let uuids = (0..<17).map { "01234567-89ab-4cde-8f01-\(100_000_000_000 + $0)" }
+        for count in [1, 2, 16] {
+            let nonces = uuids.prefix(count).compactMap { LifeNonce($0) }
+            #expect(control("%nonce \(uuids.prefix(count).joined(separator: " ")) 0123cdef")?.line == .nonces(nonces))
+        }
+        for wrong in ["", uuids.joined(separator: " "), "\(uuids[0].dropLast())", "\(uuids[0].dropLast())G", "\(uuids[0]) "] {
+            #expect(control("%nonce \(wrong) 0123cdef") == nil, "\(wrong)")
+        }
         #expect(control("%whole no 0123cdef")?.line == .whole(false))
         #expect(control("%whole yes 0123cdef")?.line == .whole(true))
         #expect(control("%whole maybe 0123cdef") == nil)

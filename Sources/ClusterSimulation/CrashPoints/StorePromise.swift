@@ -49,7 +49,10 @@ struct StorePromise: Hashable, Sendable {
     var highestLease = Nanoseconds.zero
     /// The lineage that was last reported durable, and those that were set since: it is one of them.
     var lineages: [Lineage?] = [nil]
-    var store: StoreID?
+    /// The same of its registrations' nonces.
+    var nonces: [[LifeNonce]] = [[]]
+    /// Which store it is, or becomes.
+    var stores: [StoreID] = []
     /// Whether entries were reported durable that had not been synced: then a store that says that it is not whole may lack them.
     var wasWeak = false
     /// The highest commit mark that any life had; and the one that is in the file, because a life opened with it or closed.
@@ -82,7 +85,11 @@ struct StorePromise: Hashable, Sendable {
         if store.longestLease < lease { return "its longest lease is \(store.longestLease), but \(lease) was synced" }
         if store.longestLease > highestLease { return "its longest lease is \(store.longestLease), which nobody told it" }
         if !lineages.contains(store.lineage) { return "its lineage is none of \(lineages)" }
-        if let id = self.store, store.store != id { return "it is another store" }
+        if !nonces.contains(store.nonces) { return "its nonces \(store.nonces) are none of \(nonces)" }
+        if !stores.isEmpty, !stores.contains(store.store) { return "it is another store" }
+        if stores.count > 1, store.store != stores.first, !store.nonces.isEmpty {
+            return "a new store has nonces of the old one"
+        }
         if store.durable != store.last.seq { return "of what it opened with, \(store.last), only \(store.durable) counts" }
         return wrongState(store, found) ?? wrongFile(life.disk, found)
     }

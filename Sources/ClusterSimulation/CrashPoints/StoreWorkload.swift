@@ -11,6 +11,9 @@ enum StoreAction: Sendable {
     case adopt(UInt64)
     case lease(Nanoseconds)
     case lineage(String)
+    /// Registration gives it a nonce; ZooKeeper has the last one.
+    case nonce
+    case becomeAnother
     case commit
     case truncate(after: UInt64)
     /// A copy is begun; its pieces come; it is dropped.
@@ -43,6 +46,9 @@ struct StoreRun: Sendable {
     private var owedLeases: [(mark: UInt64, lease: Nanoseconds)] = []
     /// The marks of the promise's lineages but the first.
     private var owedLineages: [UInt64] = []
+    /// The same of its nonces.
+    private var owedNonces: [UInt64] = []
+    private var noncesMade = 0
     private let seed: UInt64
     private let sync: SyncPolicy
     private let failure: StoreLife.Failure?
@@ -88,7 +94,8 @@ struct StoreRun: Sendable {
             }
             promise.histories = [StoreHistory(entries, copied: found?.copied ?? [])]
             promise.copying = nil
-            promise.store = life.store.store
+            promise.stores = [life.store.store]
+            promise.nonces = [life.store.nonces]
             promise.adoptedTerm = max(promise.adoptedTerm, life.store.adoptedTerm)
             promise.lease = max(promise.lease, life.store.longestLease)
             promise.lineages = [life.store.lineage]
@@ -110,6 +117,15 @@ struct StoreRun: Sendable {
         while let mark = owedLineages.first, mark <= life.store.durableMark {
             owedLineages.removeFirst()
             promise.lineages.removeFirst()
+        }
+        while let mark = owedNonces.first, mark <= life.store.durableMark {
+            owedNonces.removeFirst()
+            promise.nonces.removeFirst()
+        }
+        if !life.store.isRewriting, !isOver, promise.stores.count > 1 {
+            promise.stores.removeFirst()
+            promise.nonces = promise.nonces.suffix(1)
+            owedNonces = []
         }
         if life.isClosed { promise.writtenCommit = life.store.commit }
     }
@@ -135,6 +151,18 @@ struct StoreRun: Sendable {
         case .lineage(let text):
             owedLineages.append(life.act { store, _ in store.set(lineage: Lineage(text)) })
             promise.lineages.append(Lineage(text))
+        case .nonce:
+            noncesMade += 1
+            let digits = "\(100_000_000_000 + noncesMade)"
+            guard let nonce = LifeNonce("00000000-0000-4000-8000-\(digits)") else { return }
+            owedNonces.append(life.act { store, _ in store.remember(nonce: nonce, after: store.nonces.last) })
+            promise.nonces.append(life.store.nonces)
+        case .becomeAnother:
+            promise.copying = nil
+            // Nothing is owed of what came before: either all of it is in the new file, or the old one is there as it is.
+            life.act { $0.becomeAnother(into: &$1) }
+            promise.stores.append(life.store.store)
+            promise.nonces.append([])
         case .commit:
             _ = life.act { store, _ in store.commit(through: store.durable) }
             promise.commit = max(promise.commit, life.store.commit)
@@ -166,6 +194,7 @@ struct StoreRun: Sendable {
             owedTerms = []
             owedLeases = []
             owedLineages = []
+            owedNonces = []
             settle()
         }
     }
@@ -198,6 +227,14 @@ enum StoreWorkloads {
         .reopen, .append(put("c", "3")), .flush, .settle, .commit, .append(delete("b")), .flush, .perform,
         .reopen, .append(put("d", "4")), .flush, .settle, .truncate(after: 4), .close, .settle,
         .reopen, .close, .settle,
+    ]
+
+    /// Registrations, and then the store is found to be a copy of another: it goes on under a new identity, and registers.
+    static let renaming: [StoreAction] = [
+        .nonce, .flush, .settle, .append(.beginTerm), .append(put("a", "1")), .flush, .settle, .commit, .nonce, .flush,
+        .perform, .append(put("b", "2")), .flush, .becomeAnother, .perform, .lease(.seconds(1)), .settle,
+        .append(put("c", "3")), .nonce, .flush, .settle, .reopen, .nonce, .flush, .settle, .truncate(after: 2), .nonce,
+        .settle, .close, .settle, .reopen, .becomeAnother, .perform, .perform, .reopen, .nonce, .flush, .settle,
     ]
 
     /// A session is opened and used, its memory copied by a truncation and by opening, and ended.

@@ -37,7 +37,8 @@ struct Registrant: Sendable {
         }
         switch registration.step(event, session: session, at: .zero, into: &sink) {
         case .registered(let number): self.number = number
-        case nil: break
+        // They have no stores.
+        case .found, nil: break
         }
     }
 }

@@ -23,13 +23,19 @@ extension ClusterRun {
     /// Whether a fault may happen now.
     mutating func allows(_ fault: Fault) -> Bool {
         if fault.kind.breaksClocks, !plan.wildClocks { return false }
+        // Nobody could do anything with a disk of another group.
+        if fault.kind == .oldImage, let victim = fault.processes.first,
+            group(of: Int(clamping: fault.amount)) == nil || group(of: Int(clamping: fault.amount)) != group(of: victim)
+        {
+            return false
+        }
         guard plan.mode == .liveness else { return true }
         // What is damaged is not made good yet.
         if fault.kind.isDamage { return false }
         for group in budget.lost.indices {
             if let process = budget.lost[group], world.isUp(process), isWhole(group) { budget.lost[group] = nil }
         }
-        if fault.kind == .diskLoss {
+        if fault.kind.exchangesDisks {
             guard budget.lost.allSatisfy({ $0 == nil }) else { return false }
             let now = world.now
             budget.active.removeAll { $0.end <= now }
@@ -52,12 +58,12 @@ extension ClusterRun {
         // Who has lost its registration hears of it later, and looks whole until then.
         if fault.kind == .sessionExpiry || fault.kind == .nodeDeletion { lasting = .seconds(10) }
         if lasting > .zero { budget.active.append((fault, world.now + lasting)) }
-        guard fault.kind == .diskLoss else { return }
+        guard fault.kind.exchangesDisks else { return }
         for process in fault.processes { if let group = group(of: process) { budget.lost[group] = process } }
     }
 
     private func group(of process: Int) -> Int? {
-        guard process < roles.count, case .data(let group) = roles[process] else { return nil }
+        guard roles.indices.contains(process), case .data(let group) = roles[process] else { return nil }
         return group
     }
 

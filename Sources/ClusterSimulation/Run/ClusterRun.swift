@@ -160,7 +160,11 @@ public struct ClusterRun: Sendable {
                 }
             return Address(host: host, port: UInt16(1_000 + index))
         }
-        world = ClusterWorld(addresses: addresses, options: plan.world, seed: random.next() ^ salted, trace: trace)
+        var options = plan.world
+        options.keepsImages =
+            plan.mix.shares.contains { $0.kind == .oldImage }
+            || schedule?.faults.contains { $0.fault.kind == .oldImage } == true
+        world = ClusterWorld(addresses: addresses, options: options, seed: random.next() ^ salted, trace: trace)
         readings = (random.fork(), random.fork())
         serving = ServingOracle(groups: plan.stores.count, trustsClocks: !plan.wildClocks)
         positions = PositionOracle(groups: plan.stores.count)
@@ -383,7 +387,7 @@ public struct ClusterRun: Sendable {
         faults.add(fault.kind)
         spend(fault)
         world.begin(fault)
-        if fault.kind == .diskLoss {
+        if fault.kind.exchangesDisks {
             for process in fault.processes where process < roles.count { recovery.diskWasLost(process) }
         }
         if fault.lasts > .zero, !fault.isTrap { plan(.endFault(fault), after: fault.lasts) }

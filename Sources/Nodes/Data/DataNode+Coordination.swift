@@ -50,18 +50,11 @@ extension DataNode {
         }
     }
 
-    /// Takes a number for a new life of this store, as soon as ZooKeeper is there.
-    mutating func register(now: Instant, into effects: inout Sink) {
-        guard phase == .running, store.isOpen else { return }
-        let content = StoreRegistration(
-            address: address, store: store.store, whole: store.isWhole, lineage: store.lineage, last: store.last,
-            keys: store.keyCount > 0, guid: random.uuid()
-        )
-        registration.begin(content: content.bytes, session: session, at: now, into: &effects)
-    }
-
     private mutating func concluded(_ outcome: Registration.Outcome, now: Instant, into effects: inout Sink) {
         switch outcome {
+        case .found(let nonce, let elsewhere):
+            guard phase == .running, store.isOpen else { return }
+            storeFound(nonce, elsewhere: elsewhere, now: now, into: &effects)
         case .registered(let number):
             guard phase == .running else { return }
             self.number = number

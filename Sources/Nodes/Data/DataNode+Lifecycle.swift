@@ -24,7 +24,9 @@ extension DataNode {
                 effects.append(.halt(.refused(reason)))
             case .failed(let reason): stop(reason, now: now, into: &effects)
             case .synced: break  // The batch's end looks at the durable marks.
-            case .truncated: evaluate(now: now, into: &effects)
+            case .truncated:
+                storeRewritten(now: now, into: &effects)
+                evaluate(now: now, into: &effects)
             case .entriesRead(let ticket, let entries):
                 primary?.entriesRead(ticket: ticket, entries, store: &store, now: now, into: &effects)
             case .walked(let ticket, let walk, let entries):

@@ -74,6 +74,14 @@ public struct DataNode: Node {
     /// Whether the view has shown this life's registration: from then on its absence means that it is gone. (Before, only a view
     /// that is current tells; somebody may delete the node before this life has heard that it is registered.)
     var wasSeen = false
+    /// What tells this life's registration from every other.
+    var guid = ""
+    /// Another process that was found to hold this store.
+    var heldElsewhere: String?
+    /// The nonce with which this life registers, and the store's mark from which on it is durable.
+    var nonce: (text: LifeNonce, mark: UInt64)?
+    /// The store is found to be a copy of another's or an old image of its own, and becomes another.
+    var becomesAnother = false
     /// Terms up to this one are over for this life, whatever config still shows.
     var endedTerm: UInt64 = 0
     var startedAt = Instant.zero
@@ -225,6 +233,7 @@ public struct DataNode: Node {
             follower?.batchEnded(store: &store, promise: &promise, now: now, into: &effects)
             if vigil.hasRung { tellOfSilence(now: now, into: &effects) }
         }
+        if nonce != nil { proceedWithNonce(now: now, into: &effects) }
         answerStale(into: &effects)
         concludeTransfer(into: &effects)
         if phase == .draining, pending.isEmpty, primary?.isHandingOver != true { drainEnded(now: now, into: &effects) }

@@ -107,6 +107,8 @@ extension ServerNode {
             self.number = number
             effects.log(.info, "registered as server", [LogField("number", number), LogField("address", address)])
             servers.refresh(session: session, at: now, into: &effects)
+        // It has no store.
+        case .found: break
         }
     }
 

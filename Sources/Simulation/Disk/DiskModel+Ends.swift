@@ -81,10 +81,12 @@ extension DiskModel {
         let release = Release(from: stalledUntil, to: now)
         stalledUntil = .zero
         guard release.from > now else { return [] }
-        workEnd = release.end(workEnd)
+        let ends = work.hasten(by: release).map { ($0, DiskLane.work) } + reads.hasten(by: release).map { ($0, .reads) }
+        // What was accepted before the stall may end later than what it held up would.
+        workEnd = max(release.end(workEnd), work.last?.end ?? .zero)
         readableAt = release.end(readableAt)
-        lastReadEnd = release.end(lastReadEnd)
-        return work.hasten(by: release).map { ($0, .work) } + reads.hasten(by: release).map { ($0, .reads) }
+        lastReadEnd = max(release.end(lastReadEnd), reads.last?.end ?? .zero)
+        return ends
     }
 
     /// A stall is over before its time: what would have ended after it ends as much sooner.

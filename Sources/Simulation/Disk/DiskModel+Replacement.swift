@@ -7,6 +7,9 @@ import Machine
 public struct DiskCopy: Hashable, Sendable {
     var files = SortedMap<FileName, FileImage>()
 
+    /// Of an empty disk.
+    public init() {}
+
     /// Whether there is any file.
     public var isEmpty: Bool { files.isEmpty }
 }

@@ -36,6 +36,7 @@ extension FaultKind {
         case .bitRot: "bits on a disk change"
         case .sectorLoss: "sectors of a disk cannot be read"
         case .misdirectedWrites: "writes go to another place of the disk"
+        case .oldImage: "a process ends, and comes back with a disk as it was when its life, or another's, began"
         case .clockStep: "a clock jumps ahead"
         }
     }

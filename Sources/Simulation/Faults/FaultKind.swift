@@ -13,6 +13,8 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case bitRot, sectorLoss, misdirectedWrites
     // Clocks that no drift bound holds for.
     case clockStep
+    // A disk of before.
+    case oldImage
 
     public var name: String { "\(self)" }
 
@@ -24,13 +26,16 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     /// It takes away what a disk held, for good: more than a design without repair can make up for.
     public var isDamage: Bool { self == .bitRot || self == .sectorLoss || self == .misdirectedWrites }
 
+    /// It takes away what one disk held: a group makes it good from its other stores.
+    public var exchangesDisks: Bool { self == .diskLoss || self == .oldImage }
+
     /// It makes clocks do what no lease survives: only for runs in which nothing trusts them.
     public var breaksClocks: Bool { self == .clockStep }
 
     /// It ends lives; whoever drives the world starts the processes again when it ends.
     public var isCrash: Bool {
         switch self {
-        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss: true
+        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .oldImage: true
         case .shutdown, .rollingRestart, .pause, .pauseMidBatch, .slowProcess, .clockRate, .isolation, .partition, .oneWayCut,
             .partialCut, .clientCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
             .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .nodeDeletion, .bitRot,

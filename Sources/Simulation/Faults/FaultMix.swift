@@ -32,6 +32,7 @@ public struct FaultMix: Hashable, Sendable {
         // Logs that are torn, rewritten, and torn again.
         [.powerLoss, .bulkPowerLoss, .slowDisk, .syncFailure, .appendFailure, .isolation],
         [.kill, .shutdown, .diskStall, .diskFull, .diskLoss, .partialCut],
+        [.oldImage, .oldImage, .kill, .shutdown, .bulkPowerLoss, .sessionExpiry],
         [.misdirectedWrites, .misdirectedWrites, .powerLoss, .bulkPowerLoss],
         [.misdirectedWrites, .bitRot, .sectorLoss, .powerLoss, .kill],
     ]

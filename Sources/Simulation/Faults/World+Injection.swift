@@ -29,6 +29,10 @@ extension World {
         case .diskLoss:
             guard let victim = living.filter({ disks[$0].isInUse }).pick(&random) else { return nil }
             return Fault(kind, processes: [victim], lasts: downTime(&random))
+        case .oldImage:
+            guard let victim = living.filter({ disks[$0].isInUse }).pick(&random) else { return nil }
+            let source = random.chance(2, in: 3) ? victim : targets.pick(&random) ?? victim
+            return Fault(kind, processes: [victim], amount: Int64(source), lasts: downTime(&random))
         case .shutdown:
             guard let victim = living.pick(&random) else { return nil }
             return Fault(kind, processes: [victim])
@@ -155,7 +159,7 @@ extension World {
         let processes = fault.processes.filter { $0 < processCount }
         let servers = fault.servers.filter { $0 < zooKeeperServers }
         switch fault.kind {
-        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss:
+        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .oldImage:
             guard let victim = processes.first else { return }
             if fault.isTrap { setTrap(victim, fault) } else { spring(fault) }
         case .shutdown: for process in processes { requestShutdown(process) }
@@ -212,6 +216,7 @@ extension World {
             let losesPower = fault.kind != .kill
             if isUp(process) { crash(process, losingPower: losesPower) } else if losesPower { losePowerWhileDown(process) }
             if fault.kind == .diskLoss { loseDisk(process) }
+            if fault.kind == .oldImage { restoreImage(process, of: Int(clamping: fault.amount)) }
         }
     }
 
@@ -220,8 +225,8 @@ extension World {
         let processes = fault.processes.filter { $0 < processCount }
         let servers = fault.servers.filter { $0 < zooKeeperServers }
         switch fault.kind {
-        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
-            .clockStep, .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss:
+        case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .oldImage, .shutdown, .rollingRestart, .reset, .sessionExpiry,
+            .clockRate, .clockStep, .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss:
             return
         // They end by themselves.
         case .pause, .pauseMidBatch, .diskStall: return

@@ -35,6 +35,8 @@ import Machine
     /// The effects of a batch that it was paused in.
     @usableFromInline var withheld: [NodeEffect<N.Message, N.Reply>] = []
     @usableFromInline var timers: [ArmedTimer] = []
+    /// Its disk when its life began.
+    @usableFromInline var image: DiskCopy?
     /// How long an event waits before the process looks at it.
     @usableFromInline var reaction = Spread(.zero)
 

@@ -10,6 +10,7 @@
     @inlinable init() {}
 
     @inlinable var isEmpty: Bool { count == 0 }
+    @inlinable var last: Element? { count == 0 ? nil : ring[place(count - 1)] }
     @inlinable var first: Element? { count == 0 ? nil : ring[head] }
 
     @inlinable @inline(__always) func place(_ index: Int) -> Int { (head + index) & (ring.count - 1) }

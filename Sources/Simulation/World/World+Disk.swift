@@ -80,6 +80,14 @@ extension World {
         }
     }
 
+    /// The disk of a process that is down is as that of `source` was when its present, or last, life began: an empty one where that is
+    /// not known (`Options.keepsImages`).
+    @inlinable public mutating func restoreImage(_ process: Int, of source: Int) {
+        let image = processes.indices.contains(source) ? processes[source].image : nil
+        tell(.fault, lane: process, "its disk is as that of process \(source) was when that life began")
+        restoreDisk(process, image ?? DiskCopy())
+    }
+
     /// A process that is down starts again with the files of an earlier moment: `disk(_:).copy` of then.
     public mutating func restoreDisk(_ process: Int, _ copy: DiskCopy) {
         precondition(!processes[process].isUp, "the process is down")

@@ -6,6 +6,7 @@ extension World {
         precondition(!processes[process].isUp, "a process has one life at a time")
         processes[process].life += 1
         processes[process].isUp = true
+        if options.keepsImages { processes[process].image = disks[process].copy }
         if let slot = processes[process].slot {
             nodes[slot] = node
         } else {

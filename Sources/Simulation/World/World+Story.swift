@@ -45,7 +45,7 @@ extension World {
         switch fault.kind {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .shutdown, .rollingRestart, .reset, .sessionExpiry, .clockRate,
             .pause, .pauseMidBatch, .zooKeeperFailover, .zooKeeperReset, .nodeDeletion, .bitRot, .sectorLoss,
-            .clockStep:
+            .clockStep, .oldImage:
             return
         case .slowProcess: kind = .slow
         case .slowPath:

@@ -31,6 +31,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         public var timerLateness = Spread(least: .zero, usual: .microseconds(100), worst: .milliseconds(20), tailPer1024: 5)
         /// Whether a batch takes a random part of the inbox; else all of it.
         public var batchesAreRandom = true
+        /// Whether each process's disk is remembered as it was when its life began, for `FaultKind.oldImage`.
+        public var keepsImages = false
 
         public init() {}
     }

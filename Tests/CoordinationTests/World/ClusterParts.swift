@@ -70,7 +70,7 @@ struct ServerPart {
         }
         switch registration.step(event, session: session, at: now, into: &sink) {
         case .registered(let number): self.number = number
-        case nil: break
+        case .found, nil: break
         }
         _ = master.step(event, session: session, at: now, into: &sink)
         _ = ring.step(event, session: session, at: now, into: &sink)
@@ -148,7 +148,7 @@ struct StorePart {
         }
         switch registration.step(event, session: session, at: now, into: &sink) {
         case .registered(let number): self.number = number
-        case nil: break
+        case .found, nil: break
         }
         _ = view.step(event, session: session, at: now, into: &sink)
         if case .reply(let id, _) = event.kind, id == writing {
