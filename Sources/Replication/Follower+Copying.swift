@@ -119,8 +119,8 @@ extension Follower {
     }
 
     /// Owes an answer where the disk has written more of a copy than was told.
-    mutating func copyAdvanced(_ store: LogStore) {
-        if let written = store.copyTaken?.written { copy?.written = written }
+    mutating func copyAdvanced(written: UInt64?) {
+        if let written { copy?.written = written }
         guard let copy, copy.written > copy.told || owed?.outcome.isCopying == true else { return }
         self.copy?.told = copy.written
         owed = (Echo(sentAt: copy.newest, round: 0), .zero, copy.outcome)

@@ -205,7 +205,7 @@ public struct Follower: Sendable {
         // What is only in memory here is not committed here, whoever else has it: a crash would take the mark back.
         if primaryCommit > verified { effects.reached(.commitWaitedForOwnSync) }
         if min(primaryCommit, verified) > store.commit { _ = store.commit(through: min(primaryCommit, verified)) }
-        copyAdvanced(store)
+        if copy != nil { copyAdvanced(written: store.copyTaken?.written) }
         if owed == nil, verified > told, copy == nil, let newest = newestEcho { owed = (newest.echo, newest.lease, .accepted) }
         guard let answer = owed else { return }
         owed = nil

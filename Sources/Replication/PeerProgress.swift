@@ -38,7 +38,9 @@ struct PeerProgress: Hashable, Sendable {
     /// The read of older entries that this peer waits for.
     var reading: UInt64?
     /// The copy that it is sent instead of entries.
-    var copy: CopyProgress?
+    var copy: CopyProgress? { didSet { isCopying = copy != nil } }
+    /// Asked for every peer after every batch: to ask `copy` itself moves all of it.
+    private(set) var isCopying = false
     /// Holds another history or is otherwise beyond help: told once, left alone.
     var isAlien = false
 

@@ -164,7 +164,7 @@ extension Primary {
         if let refusedAt, now - refusedAt < options.replicationTimeout { return }
         for index in peers.keys.indices {
             // Nearly always all of them are in it.
-            guard peers.values[index].isMatched, !peers.values[index].isAlien, peers.values[index].copy == nil,
+            guard peers.values[index].isMatched, !peers.values[index].isAlien, !peers.values[index].isCopying,
                 !writer.config.inSync.contains(peers.values[index].member)
             else { continue }
             let peer = peers.values[index]

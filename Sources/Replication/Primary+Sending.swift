@@ -10,7 +10,7 @@ extension Primary {
         if case .adopting = office { return }
         if handover?.isSilent == true { return }
         for index in peers.keys.indices where !peers.values[index].isAlien {
-            if peers.values[index].copy != nil {
+            if peers.values[index].isCopying {
                 sendCopy(toPeerAt: index, store: &store, now: now, into: &effects)
                 continue
             }

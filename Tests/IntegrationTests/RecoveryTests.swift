@@ -100,7 +100,7 @@ struct RecoveryTests {
         try cluster.launch(store)
         try await cluster.waitForStatus("it has joined, and nobody takes it for what it was") {
             $0.group("birds")?.state == .noPrimary && $0.group("birds")?.problem.contains("no in-sync store is alive") == true
-                && $0.group("birds")?.members.contains { $0.role == .learner } == true
+                && $0.group("birds")?.members.contains { $0.replica?.role == .learner } == true
         }
         #expect(cluster.output(of: store).contains("this disk is a copy or an old image of the store's"))
 

@@ -29,6 +29,17 @@ struct LogImage: Hashable, Sendable {
         var end: [UInt64] = []
     }
 
+    private enum Words {
+        static let session = Array("%session".utf8)[...]
+        static let term = Array("%term".utf8)[...]
+        static let forget = Array("%forget".utf8)[...]
+        static let run = Array("%run".utf8)[...]
+        static let memory = Array("%memory".utf8)[...]
+        static let result = Array("%result".utf8)[...]
+        static let copied = Array("%copied".utf8)[...]
+        static let lineage = Array("%lineage".utf8)[...]
+    }
+
     /// All records, those of a copied part first: among these there are gaps.
     private(set) var records: [Record] = []
     /// What was copied; nil where nothing was, or its end is missing.
@@ -55,12 +66,13 @@ struct LogImage: Hashable, Sendable {
         while let line = lines.next() {
             if line.first == UInt8(ascii: "%") {
                 let kind = word(line)
-                image.readCopy(kind, line, &copied)
-                let isSession = kind.elementsEqual("%session".utf8)
-                if isSession || kind.elementsEqual("%term".utf8) || kind.elementsEqual("%forget".utf8) {
+                let isSession = kind.isSame(as: Words.session)
+                if isSession || kind.isSame(as: Words.term) || kind.isSame(as: Words.forget) {
                     guard let marks = LogImage.marks(line) else { break }
                     let content = isSession ? kind : marks.rest
                     image.records.append(Record(term: marks.term, seq: marks.seq, content: content))
+                } else {
+                    image.readCopy(kind, line, &copied)
                 }
             } else {
                 guard let value = lines.next(), let closing = lines.next(), closing.first == UInt8(ascii: "#"),
@@ -82,20 +94,21 @@ struct LogImage: Hashable, Sendable {
         var found: [UInt8]?
         while let line = lines.next() {
             let kind = word(line)
-            if kind.elementsEqual("%lineage".utf8) { found = Array(word(line[kind.endIndex...])) }
+            if kind.isSame(as: Words.lineage) { found = Array(word(line[kind.endIndex...])) }
         }
         return found
     }
 
     private mutating func readCopy(_ kind: ArraySlice<UInt8>, _ line: ArraySlice<UInt8>, _ copied: inout Copied) {
-        let words = line.split(separator: UInt8(ascii: " ")).dropFirst().dropLast()
-        func numbers() -> [UInt64] { words.compactMap { LogImage.number($0) } }
-        if kind.elementsEqual("%run".utf8) {
+        // Every log is read, and few have copied parts: nothing is taken apart before it is known to be of one.
+        func words() -> ArraySlice<ArraySlice<UInt8>> { line.split(separator: UInt8(ascii: " ")).dropFirst().dropLast() }
+        func numbers() -> [UInt64] { words().compactMap { LogImage.number($0) } }
+        if kind.isSame(as: Words.run) {
             copied.runs.append(numbers())
-        } else if kind.elementsEqual("%memory".utf8) || kind.elementsEqual("%result".utf8) {
-            copied.memories.append(words.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
-        } else if kind.elementsEqual("%copied".utf8), numbers().count == 3 {
-            copied.end = numbers()
+        } else if kind.isSame(as: Words.memory) || kind.isSame(as: Words.result) {
+            copied.memories.append(words().map { String(decoding: $0, as: UTF8.self) }.joined(separator: " "))
+        } else if kind.isSame(as: Words.copied), case let end = numbers(), end.count == 3 {
+            copied.end = end
             self.copied = copied
             copiedRecords = records.count
         }
