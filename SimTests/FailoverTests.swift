@@ -7,7 +7,8 @@ import Wire
 @testable import ClusterSimulation
 
 /// How soon a group of three serves again when its primary is hit, with ZooKeeper sessions of twenty seconds: in the world's
-/// time, with the usual times of replication (a heartbeat each 100 ms, leases of 400 ms, a probe's patience of 400 ms).
+/// time, with a ZooKeeper none of whose servers is far behind, and with the usual times of replication (a heartbeat each
+/// 100 ms, leases of 400 ms, a probe's patience of 400 ms).
 ///
 /// Processes 0 and 1 are servers, 2 to 4 the stores; 2 is primary when the fault happens, after six seconds.
 @Suite struct FailoverTests {
@@ -40,6 +41,7 @@ import Wire
             plan network-latency 0.0001,0.0005,0.004,8
             plan zookeeper-servers 3
             plan zookeeper-timeout 20
+            plan zookeeper-lag 0.0001,0.001,0.02,8
 
             """
         for (process, start) in ["0.1", "0.2", "0.3", "1.5", "2.5"].enumerated() { text += "start \(process) \(start)\n" }

@@ -28,7 +28,7 @@ public final class AviaryClient: Sendable {
         public var position: Position
     }
 
-    private let driver: ClientDriver
+    let driver: ClientDriver
 
     /// - Parameters:
     ///   - servers: where servers are; at least one. More are better: any that answers will do.

@@ -22,21 +22,46 @@ final class ClientDriver: Sendable {
 
     /// Attempts on the wire.
     private struct Calls {
-        var connections: [Address: KVClient] = [:]
-        var starting: Set<AttemptID> = []
-        var begun: [AttemptID: (KVClient, KVClient.CallHandle)] = [:]
+        var connections: [Address: (client: KVClient, lastUse: UInt64)] = [:]
+        var uses: UInt64 = 0
+        var starting: [AttemptID: Address] = [:]
+        var begun: [AttemptID: (connection: KVClient, handle: KVClient.CallHandle, to: Address)] = [:]
+
+        /// The connection to an address, and one that makes room for it: addresses come from redirects, too, and so there may be many.
+        mutating func connection(to address: Address, limit: Int) -> (KVClient, closing: KVClient?) {
+            uses += 1
+            if let known = connections[address]?.client {
+                connections[address]?.lastUse = uses
+                return (known, nil)
+            }
+            var closing: KVClient?
+            if connections.count >= limit {
+                let busy = Set(starting.values).union(begun.values.map(\.to))
+                let idle = connections.filter { !busy.contains($0.key) }.min { $0.value.lastUse < $1.value.lastUse }
+                if let idle { closing = connections.removeValue(forKey: idle.key)?.client }
+            }
+            let made = KVClient(servers: [address])
+            connections[address] = (made, uses)
+            return (made, closing)
+        }
     }
 
+    /// Connections beyond this are closed when nothing is under way on them.
+    private let mostConnections: Int
     private let state: Mutex<State>
     private let calls = Mutex(Calls())
     private let queue = DispatchQueue(label: "aviary client timer")
     private let start = ContinuousClock.now
 
     init(servers: [Address], options: ClientOptions) {
+        mostConnections = servers.count + 64
         var system = SystemRandomNumberGenerator()
         let random = SeededRandom(seed: system.next())
         state = Mutex(State(machine: ClientMachine(servers: servers, options: options, random: random)))
     }
+
+    /// How many connections are open, or being opened.
+    var connectionCount: Int { calls.withLock { $0.connections.count } }
 
     func newOperation() -> OperationID {
         state.withLock { state in
@@ -68,7 +93,7 @@ final class ClientDriver: Sendable {
         for id in waiting { step(.cancelled(id)) }
         let connections = calls.withLock { calls in
             defer { calls.connections = [:] }
-            return Array(calls.connections.values)
+            return calls.connections.values.map(\.client)
         }
         // It waits for its own thread, which may be the one that this runs on.
         queue.async { for connection in connections { connection.shutDown() } }
@@ -93,7 +118,7 @@ final class ClientDriver: Sendable {
                 switch effect {
                 case .attempt(let id, let request, let to):
                     attempts.append((id, request, to))
-                    calls.withLock { _ = $0.starting.insert(id) }
+                    calls.withLock { $0.starting[id] = to }
                 case .abandon(let id): abandoned.append(id)
                 case .finished(let id, let outcome):
                     if let completion = state.completions.removeValue(forKey: id) { finished.append((completion, outcome)) }
@@ -120,25 +145,22 @@ final class ClientDriver: Sendable {
     // MARK: Calls
 
     private func attempt(_ id: AttemptID, _ request: ClientRequest, _ to: Address) {
-        let connection: KVClient? = calls.withLock { calls in
-            guard calls.starting.contains(id) else { return nil }
-            if let known = calls.connections[to] { return known }
-            let made = KVClient(servers: [to])
-            calls.connections[to] = made
-            return made
+        let found = calls.withLock { calls in
+            calls.starting[id] == nil ? nil : calls.connection(to: to, limit: mostConnections)
         }
-        guard let connection else { return }
+        guard let (connection, closing) = found else { return }
+        if let closing { queue.async { closing.shutDown() } }
         let handle = connection.call(request, timeout: Self.patience(of: request)) { [weak self] end in
             guard let self else { return }
             self.calls.withLock { calls in
-                calls.starting.remove(id)
+                calls.starting[id] = nil
                 calls.begun[id] = nil
             }
             self.step(.ended(id, AttemptEnd(end)))
         }
         let isAwaited = calls.withLock { calls in
-            guard calls.starting.remove(id) != nil else { return false }
-            calls.begun[id] = (connection, handle)
+            guard calls.starting.removeValue(forKey: id) != nil else { return false }
+            calls.begun[id] = (connection, handle, to)
             return true
         }
         // Abandoned meanwhile, or over: then it does nothing.
@@ -155,10 +177,10 @@ final class ClientDriver: Sendable {
 
     private func abandon(_ id: AttemptID) {
         let call = calls.withLock { calls in
-            calls.starting.remove(id)
+            calls.starting[id] = nil
             return calls.begun.removeValue(forKey: id)
         }
-        if let (connection, handle) = call { connection.cancel(handle) }
+        if let (connection, handle, _) = call { connection.cancel(handle) }
     }
 }
 

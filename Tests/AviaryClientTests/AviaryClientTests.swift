@@ -1,7 +1,8 @@
-import AviaryClient
 import Machine
 import Testing
 import Wire
+
+@testable import AviaryClient
 
 @Suite(.timeLimit(.minutes(2))) struct AviaryClientTests {
     @Test("What is put can be read and removed, and each answer says from which state it is")
@@ -28,6 +29,18 @@ import Wire
             (state.executed, state.requests.count { if case .key(.put, _) = $0 { true } else { false } })
         }
         #expect(executed == 1 && sent >= 2)
+    }
+
+    @Test("Whoever is redirected to ever new addresses keeps no connection to each of them")
+    func strayRedirects() async throws {
+        let server = try SmallServer()
+        server.state.withLock { $0.strays = true }
+        let client = AviaryClient(servers: [server.address])
+        for _ in 0..<100 { _ = try? await client.get("wren", timeout: .milliseconds(30)) }
+        #expect(server.state.withLock { $0.strayPort } > 80)
+        #expect(client.driver.connectionCount <= 65)
+        server.state.withLock { $0.strays = false }
+        #expect(try await client.get("wren").value == nil)
     }
 
     @Test("A server that is not there is passed over")

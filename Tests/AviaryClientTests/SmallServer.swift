@@ -13,6 +13,9 @@ final class SmallServer: Sendable {
         var requests: [ClientRequest] = []
         /// Executes this many mutations without a word.
         var silences = 0
+        /// Sends each read to another port, on which nobody listens.
+        var strays = false
+        var strayPort: UInt16 = 0
     }
 
     private final class Holder: Sendable {
@@ -61,6 +64,10 @@ final class SmallServer: Sendable {
             case .key(.openSession, _):
                 state.sessions += 1
                 return Self.done(.opened(SessionID(opened: Position(term: 1, seq: state.sessions))))
+            case .key(.get, _) where state.strays:
+                state.strayPort += 1
+                let stray = Address(host: "127.0.0.1", port: state.strayPort)
+                return .failed(ClientError(.failedPrecondition, "elsewhere", redirect: stray))
             case .key(.get(let key, _), _): return Self.done(.value(state.values[key]))
             case .key(.put(let key, let value, let identity), _):
                 return mutate(&state, identity) { state in

@@ -88,7 +88,7 @@ public struct RegistrationSystem: Explorable {
         if options.isPrepared {
             for (path, data) in [
                 (Paths.data, ""), (Paths.dataLock, ""), (Paths.group("g"), ""), (Paths.top(ofGroup: "g"), "1"),
-                (Paths.primary(ofGroup: "g"), ""),
+                (Paths.primary(ofGroup: "g"), ""), (Paths.stores(ofGroup: "g"), ""),
             ] { _ = ensemble.change(.create(path: path, data: Array(data.utf8), mode: .persistent)) }
         }
         for index in 0..<options.nodes {
