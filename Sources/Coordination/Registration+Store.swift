@@ -1,11 +1,11 @@
 import Machine
 import Wire
 
-// Which store it is that registers. A store's UUID is in its log, and a disk can be copied, or come back as it was long ago. So each registration of a
-// store leaves a nonce in `stores/[uuid]`, in the same transaction, which its log has held durably before. Who registers reads it
-// first, and hands it to its owner, who knows whether the log holds it (`Outcome.found`); the transaction names the version that was
-// read. And there is `live`, ephemeral, with the address of the process that holds the store: another one's is waited out; one of
-// the own address is of an earlier life of this place, and the transaction replaces it.
+// Which store it is that registers. A store's UUID is in its log, and a disk can be copied, or come back as it was long ago. So each
+// registration of a store leaves a nonce in `stores/[uuid]`, in the same transaction, which its log has held durably before. Who
+// registers reads it first, and hands it to its owner, who knows whether the log holds it (`Outcome.found`); the transaction names the
+// version that was read. And there is `live`, ephemeral, with the address of the process that holds the store: who finds another's holds a
+// copy; one of the own address is of an earlier life of this place, and the transaction replaces it.
 
 extension Registration {
     /// A process, and the store that it holds.
@@ -53,7 +53,7 @@ extension Registration {
         advance(session, at: now, into: &sink)
     }
 
-    /// Asks again in a while what ZooKeeper has of the store: another process holds it.
+    /// Asks again in a while what ZooKeeper has of the store: the owner cannot act on it yet.
     public mutating func lookAgain(at now: Instant, into sink: inout Sink) {
         guard case .awaitingNonce = state else { return }
         state = .lookingAtStore

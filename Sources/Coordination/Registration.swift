@@ -282,6 +282,14 @@ extension Registration {
         case .failed(_, let operations):
             if operations.first == .noNode { lock.lost(session: session, at: now, into: &sink) }
             if operations.count > 2, operations[2] == .nodeExists { taken = max(taken, attempt.number) }
+            if operations.count > 3, operations[3] == .noNode, change?.known.version == nil {
+                // Somebody deletes the parents, too.
+                report("\(storePath.map { "the parent of \($0)" } ?? "a node") is gone", into: &sink)
+                lock.release(session: session, at: now, into: &sink)
+                state = isRepeat ? .looking(attempt) : .preparing(next: 0)
+                conversation.pause(at: now, into: &sink)
+                return nil
+            }
             // An earlier equal transaction may be the reason why this one failed.
             if isRepeat { state = .looking(attempt) } else { startOver(session, at: now, into: &sink) }
             conversation.pause(at: now, into: &sink)

@@ -61,10 +61,11 @@ extension Follower {
         }
         copy?.sawPiece(sentAt: piece.sentAt)
         defer { if let copy { owed = (echo, .zero, copy.outcome) } }
-        guard piece.content != .nothing, piece.index == copy?.received, !store.isRewriting, store.copyTaken != nil else {
-            return .dropped
-        }
-        if case .end(let end) = piece.content {
+        guard piece.content != .nothing, piece.index == copy?.received, !store.isRewriting, store.copyTaken != nil,
+            !store.copyIsComplete
+        else { return .dropped }
+        // What is malformed is not looked at: the store says so.
+        if case .end(let end) = piece.content, store.copyCanEnd(end) {
             if let loss = committedLoss(store, end, piece) { return .broken(loss) }
             guard end.position.seq >= told else {
                 effects.log(

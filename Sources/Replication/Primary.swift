@@ -177,7 +177,7 @@ public struct Primary: Sendable {
             guard peers[reply.from.number]?.copy == nil else { return nil }
             peers.update(reply.from.number) { $0.becameBusy(end: store.last.seq) }
         case .copying(let copy, let received, let written):
-            guard reply.term == term else { return nil }
+            guard reply.term == term, reply.echo <= now.nanoseconds else { return nil }
             peers.update(reply.from.number) { $0.isHeard(at: now) }
             let answer = CopyProgress.Answer(
                 copy: copy, received: received, written: written, echo: Instant(nanoseconds: reply.echo))

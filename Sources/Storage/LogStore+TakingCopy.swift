@@ -42,7 +42,7 @@ extension LogStore {
         taking.encoder.header(store)
         taking.encoder.copy()
         if hasRollbackFile { taking.appending.append(requests.request(.remove(.rollback), into: &effects)) }
-        hasRollbackFile = true
+        hasRollbackFile = false
         self.taking = taking
     }
 
@@ -62,9 +62,10 @@ extension LogStore {
 
     /// Takes the next piece of the copy that was begun. After the last one the switch follows by itself, and then `.copyTaken`.
     ///
-    /// - Precondition: a copy was begun, and its end was not taken.
+    /// - Precondition: a copy was begun.
     public mutating func take(_ content: CopyContent, into effects: inout Sink) -> CopyVerdict {
-        guard var taking = self.taking, taking.end == nil else { preconditionFailure("no copy is being taken") }
+        guard var taking = self.taking else { preconditionFailure("no copy is being taken") }
+        guard taking.end == nil else { return .malformed("it goes on after its end") }
         // Not two of them at once: it is as large as the log.
         self.taking = nil
         defer { self.taking = taking }
@@ -108,7 +109,18 @@ extension LogStore {
         let bytes = taking.encoder.take()
         taking.takenBytes += Int64(bytes.count)
         taking.appending.append(requests.request(.append(.rollback, bytes), into: &effects))
+        hasRollbackFile = true
         return .taken
+    }
+
+    /// Whether all of the copy that is being taken was taken.
+    public var copyIsComplete: Bool { taking?.end != nil }
+
+    /// Whether the copy that is being taken can end so.
+    public func copyCanEnd(_ end: CopyEnd) -> Bool {
+        guard var part = taking?.part else { return false }
+        do throws(CopiedPart.Fault) { try part.take(end) } catch { return false }
+        return true
     }
 
     /// Whether the copy that is being taken, whose end has not come, is one in which that entry was.

@@ -144,7 +144,8 @@ extension LogStore {
             nonces.removeFirst(index)
         }
         nonces.removeAll { $0 == nonce }
-        // Those in between were sent by connections that are long gone.
+        // Those in between were never seen there, and the lives that sent them are gone. (Should one of them come to be after all, this
+        // disk counts as an old image, and loses nothing but its place.)
         if nonces.count >= LogFormat.nonceLimit { nonces.removeSubrange(1...(nonces.count - LogFormat.nonceLimit + 1)) }
         nonces.append(nonce)
         contents.nonces = nonces

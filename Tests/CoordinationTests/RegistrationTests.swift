@@ -226,7 +226,7 @@ struct RegistrationTests {
         }
     }
 
-    @Test mutating func anotherHolderIsWaitedOut() throws {
+    @Test mutating func anotherHolderIsNamed() throws {
         let nonce = CoordinationReply.data(bytes(Self.old.text), Stat(version: 0))
         let live = CoordinationReply.data(bytes("e:3"), Stat(ephemeralOwner: 6))
         try beginAsStore(nonce: nonce, live: live) { test, outcome in

@@ -272,6 +272,29 @@ struct CopyingTests {
         }
     }
 
+    /// What a peer sends is outside input: it may end a copy, and not the process.
+    @Test mutating func anEndThatIsMalformedEndsTheCopyOnly() {
+        let entries = (1...5).map { Entry(position: Position(term: 3, seq: $0), operation: .put(key: [1], value: [2])) }
+        let append = Append(
+            group: "g", lineage: Lineage("l"), term: 3, from: CopyingTests.me, to: 2, previous: .zero, entries: entries,
+            commit: 5, sentAt: 5, lease: .zero)
+        listen(to: [.append(append)])
+        let pieces = copy(through: Position(term: 4, seq: 9), sentAt: 6)
+        guard case .copyPiece(var end) = pieces[1] else { return }
+        end.content = .end(CopyEnd(position: Position(term: 4, seq: 8), dropped: 0))
+        listen(to: [pieces[0], .copyPiece(end)])
+        #expect(sink.store.copyTaken == nil && sink.store.last.seq == 5)
+        if case .broken(let why)? = verdict { Issue.record("\(why)") }
+    }
+
+    @Test mutating func whatFollowsTheEndOfACopyChangesNothing() {
+        let pieces = copy(through: Position(term: 4, seq: 9), sentAt: 6)
+        guard case .copyPiece(var more) = pieces[0] else { return }
+        more.index = 2
+        listen(to: pieces + [.copyPiece(more)])
+        #expect(sink.store.oldest == 10 && sink.store.last.seq == 9)
+    }
+
     private func copy(through end: Position, sentAt: Int64, id: UInt64 = 1) -> [PeerMessage] {
         let contents: [CopyContent] = [
             .runs([TermRun(term: end.term, first: 1, last: end.seq)]), .end(CopyEnd(position: end, dropped: 0)),

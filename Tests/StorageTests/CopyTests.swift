@@ -299,6 +299,30 @@ struct CopyTests {
         #expect(verdict([runs, .sessions([SessionMemory(session: session, lowestOpen: 2, outcomes: [right])]), end]) != nil)
         let large = Entry(1, 2, .put(key: Array(repeating: 1, count: 1 << 17), value: []))
         #expect(verdict([.entries([large])]) != nil)
+        #expect(verdict([.entries([a]), runs, end, .entries([a])]) != nil, "nothing follows the end")
+    }
+
+    @Test("A copy whose first piece is refused leaves nothing behind: another is taken, or the log cut")
+    func firstPieceRefused() {
+        for again in [true, false] {
+            var life = CopyTests.source()
+            life.append(.put("z", "1"), term: 3)
+            life.flushAndSettle()
+            life.act { $0.beginCopy(into: &$1) }
+            let verdict = life.act { $0.take(.entries([Entry(1, 2, .beginTerm)]), into: &$1) }
+            #expect(verdict != .taken)
+            life.act { $0.dropCopy(into: &$1) }
+            if again {
+                let end = CopyEnd(position: Position(term: 3, seq: 12), dropped: 0)
+                CopyTests.take([.runs([TermRun(term: 3, first: 1, last: 12)]), .end(end)], &life)
+                #expect(life.store.oldest == 13)
+            } else {
+                life.act { $0.truncate(after: 11, into: &$1) }
+                life.settle()
+                #expect(life.store.last.seq == 11)
+            }
+            #expect(life.failure == nil)
+        }
     }
 
     @Test("The file of a copy is what the documentation says, byte for byte, and nothing else is taken for one")

@@ -21,32 +21,26 @@ extension DataNode {
         nonce = nil
     }
 
-    /// What ZooKeeper has of this store is its last registration's, if this disk is the one that had it.
+    /// What ZooKeeper has of this store is its last registration's, if this disk is the one that had it; and nobody else holds it.
     mutating func storeFound(_ known: LifeNonce?, elsewhere: String?, now: Instant, into effects: inout Sink) {
-        if let known, !store.nonces.contains(known) { return becomeAnother(known, now: now, into: &effects) }
-        if let elsewhere {
-            if elsewhere != heldElsewhere {
-                effects.log(
-                    .warning, "another process holds this store, waiting until it is gone",
-                    [LogField("group", group), LogField("store", store.store), LogField("process", elsewhere)])
-            }
-            heldElsewhere = elsewhere
-            return registration.lookAgain(at: now, into: &effects)
+        if let known, !store.nonces.contains(known) {
+            return becomeAnother("it has registered since as \(known)", now: now, into: &effects)
         }
-        heldElsewhere = nil
+        // To wait until the other is gone would be to take its place, with what a copy of its disk has.
+        if let elsewhere { return becomeAnother("\(elsewhere) holds it", now: now, into: &effects) }
         guard let new = LifeNonce(guid) else { preconditionFailure("\(guid) is no UUID") }
         nonce = (new, store.remember(nonce: new, after: known))
     }
 
     mutating func proceedWithNonce(now: Instant, into effects: inout Sink) {
-        guard let (text, mark) = nonce, store.durableMark >= mark else { return }
+        guard let (text, mark) = nonce, store.durableMark >= mark, phase == .running else { return }
         nonce = nil
         registration.proceed(nonce: text, session: session, at: now, into: &effects)
     }
 
     /// What this store acknowledged since, another disk has, or had: it must not count for that store's. But what it holds is good for a
     /// learner, and for an operator who has nothing better: so it goes on, as a store that nobody counts on yet.
-    private mutating func becomeAnother(_ known: LifeNonce, now: Instant, into effects: inout Sink) {
+    private mutating func becomeAnother(_ reason: String, now: Instant, into effects: inout Sink) {
         guard !store.isRewriting else { return registration.lookAgain(at: now, into: &effects) }
         registration.reset(session: session, at: now, into: &effects)
         effects.reached(.becameAnotherStore)
@@ -56,7 +50,7 @@ extension DataNode {
         effects.log(
             .warning, "this disk is a copy or an old image of the store's: it goes on as another store",
             [
-                LogField("group", group), LogField("store", former), LogField("registered", known),
+                LogField("group", group), LogField("store", former), LogField("reason", reason),
                 LogField("position", store.last), LogField("as", store.store),
             ])
     }

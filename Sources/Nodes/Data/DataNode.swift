@@ -76,8 +76,6 @@ public struct DataNode: Node {
     var wasSeen = false
     /// What tells this life's registration from every other.
     var guid = ""
-    /// Another process that was found to hold this store.
-    var heldElsewhere: String?
     /// The nonce with which this life registers, and the store's mark from which on it is durable.
     var nonce: (text: LifeNonce, mark: UInt64)?
     /// The store is found to be a copy of another's or an old image of its own, and becomes another.
