@@ -167,10 +167,9 @@ extension ClusterRun {
 
     /// The client expects no answer to a mutation any more, or says so at least.
     private mutating func over(_ client: Int, _ once: OnceMutation) {
-        guard let identity = once.identity, !once.scheduled.isKept || once.scheduled.again == nil && !once.mayHaveHappened
-        else {
-            return
-        }
+        // Who still waited when everything was healed goes on afterwards: with a mutation that it waits for for ever it could not.
+        let isKept = once.scheduled.isKept && phase == .faults
+        guard let identity = once.identity, !isKept || once.scheduled.again == nil && !once.mayHaveHappened else { return }
         finished(client, identity, group: once.group)
     }
 
