@@ -15,7 +15,8 @@ import Wire
 // - not below what it has acked in this term. It watches over that itself, as it does over its own commit mark: pieces may be late.
 //
 // Pieces go out within the same window as appends, and are kept until they are written: a lost one is sent again, from there on. What
-// the learner has lost with a life, or dropped, is begun anew, with a new number and from the beginning: its position will be newer.
+// the learner has lost with a life, or dropped, begins with the question what is common: if that leads to a copy, it has a new number, and a
+// newer position.
 
 extension Primary {
     private enum Feeding: Equatable {
@@ -147,8 +148,7 @@ extension Primary {
     ) {
         for index in peers.keys.indices where peers.values[index].copy?.reading == ticket {
             guard let walk else {
-                return beginCopyAnew(
-                    to: peers.keys[index], reason: "log was written anew", store: store, now: now, into: &effects)
+                return copyEnded(toPeerAt: index, "the log was written anew", store: store, into: &effects)
             }
             if walk.wasUnderWrites { effects.reached(.copyUnderWrites) }
             peers.update(at: index) {
@@ -158,10 +158,19 @@ extension Primary {
         }
     }
 
-    private mutating func beginCopyAnew(
-        to number: UInt64, reason: String, store: LogStore, now: Instant, into effects: inout Sink
-    ) {
-        beginCopy(to: number, reason: reason, store: store, now: now, into: &effects)
+    /// Nothing comes of a copy. The learner is asked again what is common, and may be fed instead: what it has acked meanwhile a copy must
+    /// hold, and where commits wait for this very learner there is none that does.
+    private mutating func copyEnded(toPeerAt index: Int, _ reason: String, store: LogStore, into effects: inout Sink) {
+        effects.log(
+            .notice, "a copy for a learner has come to nothing",
+            [
+                LogField("group", group), LogField("number", peers.keys[index]),
+                LogField("copy", peers.values[index].copy?.id ?? 0), LogField("reason", reason),
+            ])
+        peers.update(at: index) {
+            $0.copy = nil
+            $0.becameBusy(end: store.last.seq)
+        }
     }
 
     mutating func copyAnswered(
@@ -180,7 +189,7 @@ extension Primary {
         switch consequence {
         case .goesOn, nil: break
         case .mustBeginAnew:
-            beginCopyAnew(to: number, reason: "it was dropped", store: store, now: now, into: &effects)
+            copyEnded(toPeerAt: index, "the learner has dropped it", store: store, into: &effects)
         case .isTaken(let position):
             let copy = peers.values[index].copy
             effects.log(
