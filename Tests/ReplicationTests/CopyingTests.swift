@@ -206,6 +206,39 @@ struct CopyingTests {
         expectSame()
     }
 
+    /// It may have dropped the copy because it has more. (Seed 235501.)
+    @Test mutating func aLearnerThatHasDroppedItsCopyIsAskedWhatItHas() {
+        write(1...30)
+        register()
+        exchange(rounds: 4)
+        toLearner.removeAll()
+        func says(_ outcome: AppendReply.Outcome) -> AppendReply {
+            AppendReply(
+                group: "g", term: 4, from: CopyingTests.learner, verified: 0, echo: now.nanoseconds, round: 0, outcome: outcome)
+        }
+        toPrimary = [says(.copying(copy: 1, received: 0, written: 0))]
+        answer()
+        for _ in 0..<5 { step() }
+        #expect(pieces.isEmpty, "it is asked first")
+        now = now + .milliseconds(100)
+        step(heartbeat: true)
+        guard case .append(let question)? = toLearner.last else {
+            Issue.record("\(toLearner)")
+            return
+        }
+        #expect(question.previous == source.store.last && question.entries.isEmpty)
+        toLearner.removeAll()
+        toPrimary = [says(.mismatch(last: Position(term: 4, seq: 30), runs: [TermRun(term: 4, first: 1, last: 30)]))]
+        answer()
+        step()
+        #expect(pieces.isEmpty)
+        guard case .append(let tail)? = toLearner.first else {
+            Issue.record("\(toLearner)")
+            return
+        }
+        #expect(tail.previous == Position(term: 4, seq: 30) && tail.entries.first?.position.seq == 31)
+    }
+
     @Test mutating func aPieceOfAnEarlierTermIsRefusedAndACopyEndsWithItsTerm() {
         write(1...30)
         register()
