@@ -28,18 +28,19 @@ extension ClientMachine {
         if routes == nil ? options.direct : routesAreStale { fetchRoutes(at: now, into: &effects) }
         guard operation.identity == nil, needsRoutes(operation.request) else { return attempt(id, at: now, into: &effects) }
         guard routes != nil, !ringIsWrong else {
-            operations[id]?.state = .waitsForRoutes
+            operations.update(id) { $0.state = .waitsForRoutes }
             agenda.add(.operation(id), at: operation.deadline)
             waitingForRoutes.append(id)
             return fetchRoutes(at: now, into: &effects)
         }
         guard let group = ring.owner(of: operation.request.key) else {
             ringIsWrong = true
-            operations[id]?.lastError = ClientError(.unavailable, "no group serves keys yet; nothing was done")
+            let error = ClientError(.unavailable, "no group serves keys yet; nothing was done")
+            operations.update(id) { $0.lastError = error }
             return pause(id, at: now, into: &effects)
         }
         if operation.request.isRead { return attempt(id, at: now, into: &effects) }
-        operations[id]?.state = .waitsForSession(group: group)
+        operations.update(id) { $0.state = .waitsForSession(group: group) }
         agenda.add(.operation(id), at: operation.deadline)
         if groups[group] == nil { groups[group] = GroupState() }
         groups.update(group) { $0.waiting.append(id) }
@@ -65,9 +66,11 @@ extension ClientMachine {
         let until = min(operation.deadline, now + longest)
         let request = ClientRequest.key(keyRequest(of: operation), patience: until - now)
         let attempt = send(request, for: .operation(id), to: to, until: until, into: &effects)
-        operations[id]?.state = .attempting(attempt)
-        operations[id]?.attempts += 1
-        operations[id]?.rapidAttempts += 1
+        operations.update(id) { operation in
+            operation.state = .attempting(attempt)
+            operation.attempts += 1
+            operation.rapidAttempts += 1
+        }
         agenda.add(.operation(id), at: until)
     }
 
@@ -128,10 +131,11 @@ extension ClientMachine {
                 id, attempt, ClientError(.aborted, "\(attempt.to) answered something else than it was asked"), at: now,
                 into: &effects)
         case .reply(.failed(let error)):
-            operations[id]?.lastError = error
+            operations.update(id) { $0.lastError = error }
             refused(id, attempt, error, at: now, into: &effects)
         case .unreachable(let reason):
-            operations[id]?.lastError = ClientError(.unavailable, "\(attempt.to) cannot be reached: \(reason)")
+            let error = ClientError(.unavailable, "\(attempt.to) cannot be reached: \(reason)")
+            operations.update(id) { $0.lastError = error }
             lost(id, attempt, at: now, into: &effects)
         case .broken(let reason):
             doubtful(
@@ -147,17 +151,16 @@ extension ClientMachine {
         switch error.code {
         case .invalidArgument:
             // A position of another group was demanded than the key's, if it is for this that it was refused: the ring is in doubt.
-            if operations[id]?.request.isMonotonic == true, operations[id]?.hasDoubtedRing == false {
-                operations[id]?.hasDoubtedRing = true
-                ringIsWrong = true
-                return pause(id, at: now, into: &effects)
+            let doubtsRing = operations.update(id) { operation in
+                defer { operation.hasDoubtedRing = operation.hasDoubtedRing || operation.request.isMonotonic }
+                return operation.request.isMonotonic && !operation.hasDoubtedRing
             }
-            fail(id, error, at: now, into: &effects)
+            guard doubtsRing == true else { return fail(id, error, at: now, into: &effects) }
+            ringIsWrong = true
+            pause(id, at: now, into: &effects)
         case .dataLoss: fail(id, error, at: now, into: &effects)
         case .failedPrecondition:
-            if let redirect = error.redirect, let hops = operations[id]?.hops, hops < Self.mostHops {
-                operations[id]?.hops = hops + 1
-                operations[id]?.redirect = redirect
+            if let redirect = error.redirect, operations.update(id, { $0.follow(redirect) }) == true {
                 return self.attempt(id, at: now, into: &effects)
             }
             routesAreStale = true
@@ -169,8 +172,7 @@ extension ClientMachine {
             pause(id, at: now, into: &effects)
         case .resourceExhausted: pause(id, at: now, into: &effects)
         case .aborted, .deadlineExceeded:
-            if operations[id]?.request.isRead == false { operations[id]?.isInDoubt = true }
-            guard operations[id]?.isRepeatable == true else { return fail(id, error, at: now, into: &effects) }
+            guard operations.update(id, { $0.mayBeDone() }) == true else { return fail(id, error, at: now, into: &effects) }
             pause(id, at: now, into: &effects)
         case .notFound: sessionForgotten(id, error, at: now, into: &effects)
         }
@@ -185,7 +187,7 @@ extension ClientMachine {
         }
         guard !operation.isInDoubt else { return fail(id, error, at: now, into: &effects) }
         release(identity, at: now, into: &effects)
-        operations[id]?.identity = nil
+        operations.update(id) { $0.identity = nil }
         groups.update(identity.group) { state in
             // The first of its mutations to hear of it ends the session; the others hear of it themselves.
             if state.window?.session == identity.session { state.window = nil }
@@ -197,9 +199,11 @@ extension ClientMachine {
     private mutating func doubtful(
         _ id: OperationID, _ attempt: Attempt, _ error: ClientError, at now: Instant, into effects: inout [ClientEffect]
     ) {
-        operations[id]?.lastError = error
-        if operations[id]?.request.isRead == false { operations[id]?.isInDoubt = true }
-        guard operations[id]?.isRepeatable == true else {
+        let isRepeatable = operations.update(id) { operation in
+            operation.lastError = error
+            return operation.mayBeDone()
+        }
+        guard isRepeatable == true else {
             choice.failed(attempt.to, at: now, random: &random)
             return fail(id, error, at: now, into: &effects)
         }
@@ -211,8 +215,11 @@ extension ClientMachine {
         choice.failed(attempt.to, at: now, random: &random)
         // It may have been the primary that they name.
         if options.direct { routesAreStale = true }
-        operations[id]?.redirect = nil
-        if choice.hasHealthy(at: now), let rapid = operations[id]?.rapidAttempts, rapid <= choice.servers.count {
+        let rapid = operations.update(id) { operation in
+            operation.redirect = nil
+            return operation.rapidAttempts
+        }
+        if choice.hasHealthy(at: now), let rapid, rapid <= choice.servers.count {
             self.attempt(id, at: now, into: &effects)
         } else {
             pause(id, at: now, into: &effects)
@@ -221,13 +228,17 @@ extension ClientMachine {
 
     /// Tries again in a while.
     mutating func pause(_ id: OperationID, at now: Instant, into effects: inout [ClientEffect]) {
-        guard let operation = operations[id] else { return }
-        operations[id]?.redirect = nil
-        operations[id]?.hops = 0
-        operations[id]?.rapidAttempts = 0
-        let until = min(operation.deadline, now + pauseLength(after: operation.attempts))
-        operations[id]?.state = .pausing(until: until)
-        agenda.add(.operation(id), at: until)
+        guard let attempts = operations.update(id, { $0.attempts }) else { return }
+        let latest = now + pauseLength(after: attempts)
+        let until = operations.update(id) { operation in
+            operation.redirect = nil
+            operation.hops = 0
+            operation.rapidAttempts = 0
+            let until = min(operation.deadline, latest)
+            operation.state = .pausing(until: until)
+            return until
+        }
+        if let until { agenda.add(.operation(id), at: until) }
     }
 
     /// Doubles with each failure; half of it is drawn, so that those who failed together do not come back together.
@@ -267,9 +278,9 @@ extension ClientMachine {
         if case .attempting(let attempt) = operation.state {
             attempts.removeValue(forKey: attempt)
             effects.append(.abandon(attempt))
-            if !operation.request.isRead { operations[id]?.isInDoubt = true }
+            operations.update(id) { _ = $0.mayBeDone() }
         }
-        let isInDoubt = operations[id]?.isInDoubt == true
+        let isInDoubt = operations.update(id) { $0.isInDoubt } == true
         let last = (operation.lastError ?? obstacle(of: operation)).map { "; the last failure: \($0.message)" } ?? ""
         let certainty = operation.request.isRead ? "nothing was read" : isInDoubt ? "it may have happened" : "nothing was done"
         let error = ClientError(isInDoubt ? code : .unavailable, "\(reason); \(certainty)\(last)")

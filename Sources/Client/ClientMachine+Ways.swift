@@ -119,7 +119,8 @@ extension ClientMachine {
                 state.waiting.removeFirst()
                 return state.window?.begin() ?? 0
             }
-            operations[first]?.identity = Identity(group: group, session: window.session, sequence: sequence ?? 0)
+            let identity = Identity(group: group, session: window.session, sequence: sequence ?? 0)
+            operations.update(first) { $0.identity = identity }
             attempt(first, at: now, into: &effects)
         }
     }

@@ -80,6 +80,20 @@ public struct ClientMachine: Sendable {
 
         /// Whether an attempt that may have done it can be followed by another.
         var isRepeatable: Bool { request.isRead || identity != nil }
+
+        /// An attempt may have done it. Returns whether another can follow.
+        mutating func mayBeDone() -> Bool {
+            if !request.isRead { isInDoubt = true }
+            return isRepeatable
+        }
+
+        /// Goes where a redirection leads; false where too many have been followed.
+        mutating func follow(_ redirect: Address) -> Bool {
+            guard hops < ClientMachine.mostHops else { return false }
+            hops += 1
+            self.redirect = redirect
+            return true
+        }
     }
 
     /// The way to something that operations wait for: routes, or a session.

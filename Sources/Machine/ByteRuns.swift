@@ -19,6 +19,21 @@ extension UnsafeRawBufferPointer {
         return nil
     }
 
+    /// Whether all from `start` on are this byte.
+    @inlinable public func isFilled(with byte: UInt8, from start: Int) -> Bool {
+        let pattern: UInt64 = 0x0101_0101_0101_0101 &* UInt64(byte)
+        var index = start
+        while index + 8 <= count {
+            if loadUnaligned(fromByteOffset: index, as: UInt64.self) != pattern { return false }
+            index += 8
+        }
+        while index < count {
+            if self[index] != byte { return false }
+            index += 1
+        }
+        return true
+    }
+
     /// Whether all of them are ASCII.
     @inlinable public var isASCII: Bool {
         var index = 0

@@ -17,6 +17,14 @@ public struct LookupTable<Key: Hashable, Value> {
         set { storage[key] = newValue }
     }
 
+    /// Changes the value of `key` in place; does nothing and returns nil where there is none. Cheaper than through the subscript,
+    /// which takes the value out and puts it back.
+    @discardableResult
+    @inlinable public mutating func update<Result>(_ key: Key, _ body: (inout Value) -> Result) -> Result? {
+        guard let index = storage.index(forKey: key) else { return nil }
+        return body(&storage.values[index])
+    }
+
     @inlinable @discardableResult public mutating func removeValue(forKey key: Key) -> Value? {
         storage.removeValue(forKey: key)
     }

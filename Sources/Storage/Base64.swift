@@ -28,10 +28,20 @@ enum Base64 {
         let start = buffer.count
         buffer.append(contentsOf: repeatElement(padding, count: encodedCount(bytes.count)))
         pairs.withUnsafeBufferPointer { pairs in
-            bytes.withUnsafeBufferPointer { input in
+            bytes.withUnsafeBytes { input in
                 buffer.withUnsafeMutableBytes { output in
                     var to = start
                     var from = 0
+                    // Eight bytes are read and six of them used; the last ones are left to the loop below.
+                    while from + 8 <= input.count {
+                        let word = UInt64(bigEndian: input.loadUnaligned(fromByteOffset: from, as: UInt64.self))
+                        let text =
+                            UInt64(pairs[Int(word >> 52)]) | UInt64(pairs[Int(word >> 40 & 4095)]) << 16
+                            | UInt64(pairs[Int(word >> 28 & 4095)]) << 32 | UInt64(pairs[Int(word >> 16 & 4095)]) << 48
+                        output.storeBytes(of: text.littleEndian, toByteOffset: to, as: UInt64.self)
+                        from += 6
+                        to += 8
+                    }
                     while from + 3 <= input.count {
                         let word = UInt32(input[from]) << 16 | UInt32(input[from + 1]) << 8 | UInt32(input[from + 2])
                         let text = UInt32(pairs[Int(word >> 12)]) | UInt32(pairs[Int(word & 4095)]) << 16

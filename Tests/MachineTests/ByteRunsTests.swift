@@ -18,6 +18,21 @@ struct ByteRunsTests {
         }
     }
 
+    @Test("Nothing but one byte from a start on, and one other byte at every place")
+    func isFilled() {
+        for count in 0..<40 {
+            let bytes = [UInt8](repeating: 0x2E, count: count)
+            for start in 0...count { #expect(bytes.withUnsafeBytes { $0.isFilled(with: 0x2E, from: start) }) }
+            for place in 0..<count {
+                var other = bytes
+                other[place] ^= 0x80
+                for start in 0...count {
+                    #expect(other.withUnsafeBytes { $0.isFilled(with: 0x2E, from: start) } == (start > place))
+                }
+            }
+        }
+    }
+
     @Test("What begins with other bytes, and what differs in one of them")
     func begins() {
         var random = SeededRandom(seed: 6)

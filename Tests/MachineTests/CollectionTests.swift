@@ -11,12 +11,16 @@ struct CollectionTests {
         table["b"] = 2
         table["a"]? += 10
         #expect(table["a"] == 11 && table["b"] == 2 && table.count == 2)
+        #expect(table.update("b") { $0 *= 2 } != nil && table["b"] == 4)
+        #expect(table.update("c") { $0 = 1 } == nil && table["c"] == nil && table.count == 2)
         #expect(table.removeValue(forKey: "a") == 11)
         #expect(table.removeValue(forKey: "a") == nil)
         table["b"] = nil
         #expect(table.isEmpty)
         table["c"] = 3
         let copy = table
+        table.update("c") { $0 = 4 }
+        #expect(table["c"] == 4 && copy["c"] == 3)
         table.removeAll()
         #expect(table.isEmpty && copy["c"] == 3)
     }

@@ -142,7 +142,7 @@ enum ReadState: Hashable, Sendable {
         let prefix = Array(key.utf8) + [UInt8(ascii: "=")]
         let digits = head.dropFirst(prefix.count)
         guard head.starts(with: prefix), !digits.isEmpty, digits.count < 10, digits.allSatisfy({ (48...57).contains($0) }),
-            bytes[head.count...].dropFirst().allSatisfy({ $0 == UInt8(ascii: ".") }), head.count < bytes.count
+            head.count < bytes.count, bytes.withUnsafeBytes({ $0.isFilled(with: UInt8(ascii: "."), from: head.count + 1) })
         else {
             self = .foreign(String(decoding: bytes.prefix(60), as: UTF8.self))
             return

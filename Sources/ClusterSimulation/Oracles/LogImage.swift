@@ -12,7 +12,7 @@ struct LogImage: Hashable, Sendable {
         var identity: ArraySlice<UInt8> = []
 
         /// Key and value are two.
-        var isOneLine: Bool { !content.contains(UInt8(ascii: "\n")) }
+        var isOneLine: Bool { content.withUnsafeBytes { $0.firstIndex(of: UInt8(ascii: "\n"), from: 0) == nil } }
 
         static func == (a: Record, b: Record) -> Bool {
             a.term == b.term && a.seq == b.seq && a.content.isSame(as: b.content) && a.identity.isSame(as: b.identity)
@@ -93,6 +93,7 @@ struct LogImage: Hashable, Sendable {
         var lines = Lines(bytes)
         var found: [UInt8]?
         while let line = lines.next() {
+            guard line.first == UInt8(ascii: "%") else { continue }
             let kind = word(line)
             if kind.isSame(as: Words.lineage) { found = Array(word(line[kind.endIndex...])) }
         }

@@ -90,8 +90,7 @@ struct PositionOracle: Sendable {
             groups[group].taken += 1
             guard let key = entry.key else { continue }
             let change = Change(seq: UInt64(groups[group].taken), value: entry.value)
-            if groups[group].changes[key] == nil { groups[group].changes[key] = [] }
-            groups[group].changes[key]?.append(change)
+            if groups[group].changes.update(key, { $0.append(change) }) == nil { groups[group].changes[key] = [change] }
         }
     }
 

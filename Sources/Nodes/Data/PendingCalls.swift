@@ -106,7 +106,7 @@ struct PendingCalls: Sendable {
         guard let waiting = callersOf[mutation] else { return .unknown }
         if waiting.contains(origin) { return .joined }
         guard callers < bound else { return .atBound }
-        callersOf[mutation]?.append(origin)
+        callersOf.update(mutation) { $0.append(origin) }
         repeats += 1
         return .joined
     }
