@@ -140,7 +140,8 @@ public struct ClusterPlan: Sendable {
         world.clockDrift = Clock.mostDrift
         // Whoever is wrong about the time may still be asked.
         directPercent = max(directPercent, 40)
-        for kind in [FaultKind.clockStep, .clockRate] {
+        // What it shows matters where one hears nothing else.
+        for kind in [FaultKind.clockStep, .clockRate, .hostCut] {
             mix.shares.append(FaultMix.Share(kind: kind, interval: .milliseconds([500, 2_000][random.below(2)])))
         }
     }

@@ -15,6 +15,8 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case clockStep
     // A disk of before.
     case oldImage
+    // What others say of a process does not reach it in any way.
+    case hostCut
 
     public var name: String { "\(self)" }
 
@@ -37,7 +39,7 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
         switch self {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .oldImage: true
         case .shutdown, .rollingRestart, .pause, .pauseMidBatch, .slowProcess, .clockRate, .isolation, .partition, .oneWayCut,
-            .partialCut, .clientCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
+            .partialCut, .clientCut, .hostCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
             .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .nodeDeletion, .bitRot,
             .sectorLoss, .misdirectedWrites, .clockStep, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
             false

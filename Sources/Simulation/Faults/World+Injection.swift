@@ -57,6 +57,13 @@ extension World {
         case .isolation:
             // From everybody but ZooKeeper; that is a fault of its own.
             return cut(kind, bothWays(anybody, (0..<processCount).filter { $0 != anybody }), &random)
+        case .hostCut:
+            // Mostly one alone: who has nobody beside him learns nothing of what the others do.
+            let isOnHost = (0..<processCount).map { $0 == anybody || random.chance(1, in: 8) }
+            let host = (0..<processCount).filter { isOnHost[$0] }
+            let paths = host.flatMap { bothWays($0, (0..<processCount).filter { !isOnHost[$0] }) }
+            return Fault(
+                kind, processes: host, paths: paths, servers: Array(0..<zooKeeperServers), lasts: faultTime(&random))
         case .partition:
             let side = (0..<processCount).map { _ in random.chance(1, in: 2) }
             let paths = (0..<processCount).flatMap { a in bothWays(a, (0..<a).filter { side[$0] != side[a] }) }
@@ -179,6 +186,9 @@ extension World {
         case .clockStep: for process in processes { stepClock(process, ahead: Nanoseconds(max(0, fault.amount))) }
         case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
             for path in known(fault.paths) { cutPath(from: path.from, to: path.to) }
+        case .hostCut:
+            for path in known(fault.paths) { cutPath(from: path.from, to: path.to) }
+            for process in processes { for server in servers { setZooKeeperCut(process, server: server, true) } }
         case .reset: for path in known(fault.paths) { resetConnection(from: path.from, to: path.to) }
         case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: fault.amount) }
         case .zooKeeperOutage: beginZooKeeperOutage()
@@ -233,6 +243,9 @@ extension World {
         case .slowProcess: for process in processes { setReaction(process, options.reaction) }
         case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
             for path in known(fault.paths) { mendPath(from: path.from, to: path.to) }
+        case .hostCut:
+            for path in known(fault.paths) { mendPath(from: path.from, to: path.to) }
+            for process in processes { for server in servers { setZooKeeperCut(process, server: server, false) } }
         case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: 1) }
         case .zooKeeperOutage: endZooKeeperOutage()
         case .zooKeeperCut:

@@ -51,7 +51,7 @@ extension World {
         case .slowPath:
             kind = .slow
             lanes = ends(of: fault.paths)
-        case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
+        case .isolation, .partition, .oneWayCut, .partialCut, .clientCut, .hostCut:
             kind = .cut
             lanes = ends(of: fault.paths)
         case .zooKeeperCut: kind = .cut
