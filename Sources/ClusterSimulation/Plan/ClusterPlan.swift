@@ -137,12 +137,15 @@ public struct ClusterPlan: Sendable {
         confirmedPercent = [0, 20, 60][random.below(3)]
         wildClocks = random.chance(1, in: 8)
         guard wildClocks else { return }
-        world.clockDrift = Clock.mostDrift
+        // All are wrong about the time, or some against others that are right.
+        if random.chance(1, in: 2) { world.clockDrift = Clock.mostDrift }
+        world.faultyClockDrift = Clock.mostDrift
         // Whoever is wrong about the time may still be asked.
-        directPercent = max(directPercent, 40)
-        // What it shows matters where one hears nothing else.
+        directPercent = max(directPercent, 60)
+        // What a clock shows matters where one hears nothing else.
         for kind in [FaultKind.clockStep, .clockRate, .hostCut] {
-            mix.shares.append(FaultMix.Share(kind: kind, interval: .milliseconds([500, 2_000][random.below(2)])))
+            let interval = Nanoseconds.milliseconds([500, 2_000, 8_000][random.below(3)])
+            mix.shares.append(FaultMix.Share(kind: kind, interval: interval))
         }
     }
 

@@ -2,94 +2,6 @@ import Machine
 import Simulation
 import Wire
 
-/// A key of the workload.
-struct WorkloadKey: Sendable {
-    /// Several clients write it. What they saw is judged at the end; the history of a key with one writer also at once.
-    let isShared: Bool
-    var history: KeyHistory
-    /// How many versions of a shared key were written.
-    var versions = 0
-    /// It was written in a history that its group has given up: nobody writes it any more, and what reads return of it is judged by the
-    /// positions that they name.
-    var isRetired = false
-    /// The group that writes of it were made in.
-    var group: String?
-
-    var name: String { history.name }
-    /// Whether it may be written.
-    var isOpen: Bool { !isRetired && (isShared || history.isOpen) }
-}
-
-/// A client of the workload: one operation at a time, on its own keys and shared ones to write and on any key to read.
-struct WorkloadClient: Sendable {
-    struct Operation: Sendable {
-        enum Kind: Hashable, Sendable {
-            case put(version: Int), delete(version: Int), get(since: Int)
-            case staleGet(atLeast: GroupPosition?)
-            /// Outside the limits.
-            case wrong
-        }
-
-        var call: CallID
-        var key: Int
-        var kind: Kind
-        var began: Instant
-        /// For the story.
-        var text: String
-        /// Of a mutation of a client session.
-        var once: OnceMutation?
-
-        /// Under which its history knows it: the first call that could have an effect.
-        var recorded: CallID { once?.first ?? call }
-    }
-
-    let number: Int
-    /// Its own keys at present, as indices of `ClusterRun.keys`; -1 where there is none yet.
-    var keys: [Int] = []
-    /// How many keys of its own it has had.
-    var keysMade = 0
-    var current: Operation?
-    /// What a schedule wants of it; the next is `script[scripted]`.
-    var script: [ClusterSchedule.Operation] = []
-    var scripted = 0
-    /// Plans to act of an earlier round are void.
-    var round = 0
-    /// Keys that it still has to read, in the audit.
-    var audit: [Int] = []
-    /// How often the audit's read of the present key has failed.
-    var auditFailures = 0
-    /// The highest positions that answers have named to it, by group.
-    var seen = LookupTable<String, GroupPosition>()
-    /// Operations in a row that succeeded, since the healing.
-    var successes = 0
-    /// Its sessions, by the names of their groups, and which keys it knows to belong to which group.
-    var sessions = SortedMap<String, ClientSession>()
-    var groupOfKey = LookupTable<Int, String>()
-    /// Mutations that are or were repeated after their answers.
-    var answered: [AnsweredMutation] = []
-    /// One of them is under way.
-    var isRepeating = false
-
-    mutating func saw(_ position: GroupPosition) {
-        if position.seq > seen[position.group]?.seq ?? 0 { seen[position.group] = position }
-    }
-
-    mutating func forgetSessions() { sessions.removeAll() }
-}
-
-/// How the operations of clients ended.
-public struct OperationCounts: Hashable, Sendable, Codable {
-    public var succeeded = 0
-    public var refused = 0
-    public var unknown = 0
-
-    public static func += (a: inout OperationCounts, b: OperationCounts) {
-        a.succeeded += b.succeeded
-        a.refused += b.refused
-        a.unknown += b.unknown
-    }
-}
-
 extension ClusterRun {
     // MARK: When
 
@@ -159,88 +71,6 @@ extension ClusterRun {
         begin(next)
     }
 
-    // What draws and looks is `mutating` although not all of it changes something: so a run is asked in its place, and not copied.
-
-    private mutating func drawOperation(_ client: Int, _ random: inout SeededRandom) -> ClusterSchedule.Operation {
-        // After the faults nobody is in a hurry: what fails then fails for other reasons.
-        let isHurried = phase == .faults
-        var kind: ClusterSchedule.Operation.Kind
-        let key: String
-        let isShared = plan.sharedKeys > 0 && random.chance(plan.sharedPercent, in: 100)
-        if random.chance(plan.readPercent, in: 100), isShared || !keys.isEmpty {
-            kind = .get
-            key = isShared ? sharedKey(random.below(plan.sharedKeys)) : keys[random.below(keys.count)].name
-        } else {
-            key =
-                isShared
-                ? sharedKey(random.below(plan.sharedKeys)) : keys[ownKey(client, slot: random.below(plan.keysPerClient))].name
-            kind = random.chance(plan.deletePercent, in: 100) ? .delete : .put
-        }
-        if isHurried, random.chance(1, in: 64) { kind = .wrong }
-        let reading = kind == .get ? drawReading() : .linearizable
-        let once = drawOnce(kind, &random)
-        let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !presentStores.isEmpty
-        let process = isDirect ? presentStores[random.below(presentStores.count)] : anyServer(&random)
-        return ClusterSchedule.Operation(
-            at: world.now - .zero, client: client, kind: kind, key: key,
-            padding: kind == .put ? random.below(plan.padding + 1) : kind == .wrong ? random.below(4) : 0, process: process,
-            patience: isHurried ? random.length(plan.patience / 4...plan.patience) : .seconds(8),
-            tellsPatience: random.chance(1, in: 2), reading: reading, isOnce: once.isOnce, again: once.again,
-            isKept: once.isKept, isFresh: once.isFresh)
-    }
-
-    private mutating func drawReading() -> ClusterSchedule.Operation.Reading {
-        var random = phase == .faults ? readings.before : readings.after
-        let isStale = random.chance(plan.stalePercent, in: 100)
-        let isBound = random.chance(1, in: 2)
-        let isConfirmed = random.chance(plan.confirmedPercent, in: 100)
-        if phase == .faults { readings.before = random } else { readings.after = random }
-        if isStale { return isBound ? .seen : .stale }
-        return isConfirmed || plan.wildClocks ? .confirmed : .linearizable
-    }
-
-    /// How an operation reads. A demand is that of the moment, in a schedule, too: positions differ from run to run.
-    private mutating func mode(of operation: ClusterSchedule.Operation, key: Int) -> ReadMode {
-        switch operation.reading {
-        case .linearizable: return plan.wildClocks ? .confirmed : .linearizable
-        case .confirmed: return .confirmed
-        case .stale: return .stale(atLeast: nil)
-        case .seen:
-            // Where nothing was written yet there is no telling whose positions matter.
-            return .stale(atLeast: keys[key].group.flatMap { clients[operation.client].seen[$0] })
-        }
-    }
-
-    /// The key in one of a client's slots: a new one where there is none, or where the last write has an unknown outcome.
-    private mutating func ownKey(_ client: Int, slot: Int) -> Int {
-        while clients[client].keys.count <= slot { clients[client].keys.append(-1) }
-        let known = clients[client].keys[slot]
-        if known >= 0, keys[known].isOpen { return known }
-        // After the healing they are others: what was written before does not decide which.
-        let name = "c\(client)\(phase == .faults ? "k" : "h")\(clients[client].keysMade)"
-        clients[client].keysMade += 1
-        let key = key(named: name)
-        clients[client].keys[slot] = key
-        return key
-    }
-
-    /// Others once a history was given up: those that were written in it are not written again.
-    private mutating func sharedKey(_ number: Int) -> String {
-        histories.ended == 0 ? "s\(number)" : "s\(number)h\(histories.ended)"
-    }
-
-    private mutating func anyServer(_ random: inout SeededRandom) -> Int {
-        presentServers.isEmpty ? 0 : presentServers[random.below(presentServers.count)]
-    }
-
-    /// A key's index, a new one if need be. Shared keys begin with an `s`.
-    private mutating func key(named name: String) -> Int {
-        if let known = keyNamed[name] { return known }
-        keys.append(WorkloadKey(isShared: name.hasPrefix("s"), history: KeyHistory(name: name)))
-        keyNamed[name] = keys.count - 1
-        return keys.count - 1
-    }
-
     private mutating func newVersion(of key: Int, isDelete: Bool) -> Int {
         guard keys[key].isShared else { return keys[key].history.began(isDelete: isDelete) }
         keys[key].versions += 1
@@ -288,7 +118,8 @@ extension ClusterRun {
         let told = operation.tellsPatience ? operation.patience : nil
         let call = world.call(.key(request, patience: told), from: operation.client, to: process)
         clients[operation.client].current = WorkloadClient.Operation(
-            call: call, key: key, kind: kind, began: world.now, text: world.trace.isRecording ? request.brief : "")
+            call: call, key: key, kind: kind, began: world.now, process: process,
+            text: world.trace.isRecording ? request.brief : "")
         clientOfCall[call] = operation.client
         if let asked, !keys[key].isRetired { history.invoked(call, client: operation.client, key: key, asked, at: world.now) }
         plan(.giveUp(client: operation.client, call), after: operation.patience)
@@ -327,10 +158,17 @@ extension ClusterRun {
             if error.mayHaveHappened { unknown(client, operation) } else { refused(client, operation, error.message) }
         case .reply(.done(let result, let position)):
             clients[client].groupOfKey[operation.key] = position.group
+            remember(client, operation, position.group)
             succeeded(client, operation, result, at: position)
         case .reply(.status), .reply(.routes), .reply(.transferred), .reply(.recovered):
             judged(Violation("answers fit their questions", "\(operation.kind) was answered with what was not asked"))
         }
+    }
+
+    private mutating func remember(_ client: Int, _ operation: WorkloadClient.Operation, _ group: String) {
+        guard let process = operation.process, case .data = roles[process] else { return }
+        if case .staleGet = operation.kind { return }
+        clients[client].answeredBy[group] = process
     }
 
     mutating func succeeded(

@@ -48,8 +48,9 @@ extension World {
             let worst = random.length(.milliseconds(1)...(.milliseconds(400)))
             return Fault(kind, processes: [victim], amount: worst.count, lasts: faultTime(&random))
         case .clockRate:
-            guard options.clockDrift > 0 else { return nil }
-            let rate = Int64(random.below(Int(2 * options.clockDrift + 1))) - options.clockDrift
+            let furthest = options.faultyClockDrift ?? options.clockDrift
+            guard furthest > 0 else { return nil }
+            let rate = Int64(random.below(Int(2 * furthest + 1))) - furthest
             return Fault(kind, processes: [anybody], amount: rate)
         case .clockStep:
             let longest = [Nanoseconds.milliseconds(500), .seconds(2), .seconds(20)][random.below(3)]
