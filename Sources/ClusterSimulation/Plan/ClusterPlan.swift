@@ -142,7 +142,8 @@ public struct ClusterPlan: Sendable {
         world.faultyClockDrift = Clock.mostDrift
         // Whoever is wrong about the time may still be asked.
         directPercent = max(directPercent, 60)
-        // What a clock shows matters where one hears nothing else.
+        // What a clock shows matters where one hears nothing else, and while somebody else can take office.
+        if random.chance(1, in: 2) { mix.shares = [] }
         for kind in [FaultKind.clockStep, .clockRate, .hostCut] {
             let interval = Nanoseconds.milliseconds([500, 2_000, 8_000][random.below(3)])
             mix.shares.append(FaultMix.Share(kind: kind, interval: interval))

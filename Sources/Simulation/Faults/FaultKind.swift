@@ -39,7 +39,8 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
         switch self {
         case .kill, .powerLoss, .bulkPowerLoss, .diskLoss, .oldImage: true
         case .shutdown, .rollingRestart, .pause, .pauseMidBatch, .slowProcess, .clockRate, .isolation, .partition, .oneWayCut,
-            .partialCut, .clientCut, .hostCut, .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
+            .partialCut, .clientCut, .hostCut,
+            .reset, .slowPath, .zooKeeperOutage, .zooKeeperFailover, .zooKeeperCut, .zooKeeperReset,
             .zooKeeperServerIsolated, .zooKeeperServerDown, .zooKeeperServerSlow, .sessionExpiry, .nodeDeletion, .bitRot,
             .sectorLoss, .misdirectedWrites, .clockStep, .diskStall, .slowDisk, .diskFull, .syncFailure, .appendFailure:
             false

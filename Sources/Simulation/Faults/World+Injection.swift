@@ -50,7 +50,8 @@ extension World {
         case .clockRate:
             let furthest = options.faultyClockDrift ?? options.clockDrift
             guard furthest > 0 else { return nil }
-            let rate = Int64(random.below(Int(2 * furthest + 1))) - furthest
+            // One that is as slow as can be takes every promise for longer than it was given.
+            let rate = random.chance(1, in: 3) ? -furthest : Int64(random.below(Int(2 * furthest + 1))) - furthest
             return Fault(kind, processes: [anybody], amount: rate)
         case .clockStep:
             let longest = [Nanoseconds.milliseconds(500), .seconds(2), .seconds(20)][random.below(3)]
