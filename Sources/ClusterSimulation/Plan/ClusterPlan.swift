@@ -141,13 +141,17 @@ public struct ClusterPlan: Sendable {
         if random.chance(1, in: 2) { world.clockDrift = Clock.mostDrift }
         world.faultyClockDrift = Clock.mostDrift
         // Whoever is wrong about the time may still be asked.
-        directPercent = max(directPercent, 60)
+        directPercent = max(directPercent, 80)
         // What a clock shows matters where one hears nothing else, and while somebody else can take office.
         if random.chance(1, in: 2) { mix.shares = [] }
-        for kind in [FaultKind.clockStep, .clockRate, .hostCut] {
+        for kind in [FaultKind.clockStep, .clockRate] {
             let interval = Nanoseconds.milliseconds([500, 2_000, 8_000][random.below(3)])
             mix.shares.append(FaultMix.Share(kind: kind, interval: interval))
         }
+        mix.shares.append(FaultMix.Share(kind: .hostCut, interval: .milliseconds([2_000, 5_000][random.below(2)])))
+        // What is old shows where something new was written since.
+        guard random.chance(1, in: 2) else { return }
+        (sharedKeys, sharedPercent) = (1, 80)
     }
 
     private init(standard random: inout SeededRandom) {

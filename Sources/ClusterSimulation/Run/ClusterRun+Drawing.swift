@@ -26,7 +26,7 @@ extension ClusterRun {
         let reading = kind == .get ? drawReading() : .linearizable
         let once = drawOnce(kind, &random)
         let isDirect = random.chance(plan.directPercent, in: 100) && isHurried && !presentStores.isEmpty
-        let process = isDirect ? anyStore(client, key, &random) : anyServer(&random)
+        let process = isDirect ? anyStore(client, kind, key, &random) : anyServer(&random)
         return ClusterSchedule.Operation(
             at: world.now - .zero, client: client, kind: kind, key: key,
             padding: kind == .put ? random.below(plan.padding + 1) : kind == .wrong ? random.below(4) : 0, process: process,
@@ -79,10 +79,13 @@ extension ClusterRun {
         presentServers.isEmpty ? 0 : presentServers[random.below(presentServers.count)]
     }
 
-    /// Every other time the one that answered the last question about a key of its group, right or wrong by now.
-    private mutating func anyStore(_ client: Int, _ key: String, _ random: inout SeededRandom) -> Int {
+    /// For a read every other time the one that was the primary of the key's group when it last answered, whatever it is now. (A write
+    /// would wait for it until the client's patience is over.)
+    private mutating func anyStore(
+        _ client: Int, _ kind: ClusterSchedule.Operation.Kind, _ key: String, _ random: inout SeededRandom
+    ) -> Int {
         let drawn = presentStores[random.below(presentStores.count)]
-        guard random.chance(1, in: 2), let index = keyNamed[key], let group = keys[index].group else { return drawn }
+        guard random.chance(1, in: 2), kind == .get, let index = keyNamed[key], let group = keys[index].group else { return drawn }
         return clients[client].answeredBy[group] ?? drawn
     }
 
