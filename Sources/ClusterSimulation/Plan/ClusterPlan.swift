@@ -144,7 +144,7 @@ public struct ClusterPlan: Sendable {
         directPercent = max(directPercent, 80)
         // What a clock shows matters where one hears nothing else, and while somebody else can take office.
         if random.chance(1, in: 2) { mix.shares = [] }
-        for kind in [FaultKind.clockStep, .clockRate] {
+        for kind in [FaultKind.clockStep, .clockRate, .slowPath] {
             let interval = Nanoseconds.milliseconds([500, 2_000, 8_000][random.below(3)])
             mix.shares.append(FaultMix.Share(kind: kind, interval: interval))
         }

@@ -79,8 +79,8 @@ extension ClusterRun {
         presentServers.isEmpty ? 0 : presentServers[random.below(presentServers.count)]
     }
 
-    /// For a read every other time the one that was the primary of the key's group when it last answered, whatever it is now. (A write
-    /// would wait for it until the client's patience is over.)
+    /// For a read every other time the one that was the primary of the key's group when it last answered, whatever it is now.
+    /// (With a write its client would wait until its patience is over.)
     private mutating func anyStore(
         _ client: Int, _ kind: ClusterSchedule.Operation.Kind, _ key: String, _ random: inout SeededRandom
     ) -> Int {

@@ -26,8 +26,8 @@ public struct FaultMix: Hashable, Sendable {
         [.zooKeeperReset, .zooKeeperReset, .zooKeeperFailover, .zooKeeperServerSlow, .shutdown, .isolation],
         // One primary after the other, with entries under way.
         [.isolation, .pause, .partialCut, .reset, .kill, .zooKeeperCut],
-        // Primaries that nobody can tell of their successors.
-        [.hostCut, .hostCut, .pause, .clockRate, .slowProcess, .kill],
+        // Primaries that nobody can tell of their successors, and what was said to them before.
+        [.hostCut, .hostCut, .slowPath, .clockRate, .pause, .kill],
         [.zooKeeperReset, .zooKeeperReset, .zooKeeperReset, .sessionExpiry, .shutdown],
         [.nodeDeletion, .nodeDeletion, .zooKeeperServerSlow, .kill, .sessionExpiry],
         [.nodeDeletion, .nodeDeletion, .pauseMidBatch, .oneWayCut, .slowPath],

@@ -60,10 +60,13 @@ extension World {
             // From everybody but ZooKeeper; that is a fault of its own.
             return cut(kind, bothWays(anybody, (0..<processCount).filter { $0 != anybody }), &random)
         case .hostCut:
-            // Mostly one alone: who has nobody beside him learns nothing of what the others do.
+            // Mostly one alone: who has nobody beside him learns nothing of what the others do. Some still hear what was sent, or are
+            // still heard.
             let isOnHost = (0..<processCount).map { $0 == anybody || random.chance(1, in: 8) }
             let host = (0..<processCount).filter { isOnHost[$0] }
+            let (isMute, isDeaf) = [(true, true), (true, true), (true, false), (false, true)][random.below(4)]
             let paths = host.flatMap { bothWays($0, (0..<processCount).filter { !isOnHost[$0] }) }
+                .filter { isOnHost[$0.from] ? isMute : isDeaf }
             return Fault(
                 kind, processes: host, paths: paths, servers: Array(0..<zooKeeperServers), lasts: faultTime(&random))
         case .partition:
@@ -72,8 +75,9 @@ extension World {
             return cut(kind, paths, &random)
         case .oneWayCut:
             var paths: [Fault.Path] = []
-            for other in 0..<processCount where other != anybody && random.chance(1, in: 2) {
-                let isOut = random.chance(1, in: 2)
+            let isMute = random.chance(1, in: 3)
+            for other in 0..<processCount where other != anybody && (isMute || random.chance(1, in: 2)) {
+                let isOut = isMute || random.chance(1, in: 2)
                 paths.append(isOut ? Fault.Path(from: anybody, to: other) : Fault.Path(from: other, to: anybody))
             }
             return cut(kind, paths, &random)
