@@ -22,7 +22,7 @@ public struct Fault: Hashable, Sendable {
     /// The ZooKeeper servers that it concerns.
     public var servers: [Int]
     /// How strong it is, in the kind's own unit: nanoseconds for a slow process and for the time between the restarts of a
-    /// bulk; a factor for slow paths and disks; chances in 65,536 for failing operations; parts per million for clock rates; nanoseconds
+    /// bulk; a factor for slow paths, for what is left of a host's, and for disks; chances in 65,536 for failing operations; parts per million for clock rates; nanoseconds
     /// for a clock's step.
     public var amount: Int64
     /// After how long it ends; zero for what is over at once. A crash ends with a restart.

@@ -61,14 +61,15 @@ extension World {
             return cut(kind, bothWays(anybody, (0..<processCount).filter { $0 != anybody }), &random)
         case .hostCut:
             // Mostly one alone: who has nobody beside him learns nothing of what the others do. Some still hear what was sent, or are
-            // still heard.
+            // still heard; perhaps late.
             let isOnHost = (0..<processCount).map { $0 == anybody || random.chance(1, in: 8) }
             let host = (0..<processCount).filter { isOnHost[$0] }
             let (isMute, isDeaf) = [(true, true), (true, true), (true, false), (false, true)][random.below(4)]
             let paths = host.flatMap { bothWays($0, (0..<processCount).filter { !isOnHost[$0] }) }
                 .filter { isOnHost[$0.from] ? isMute : isDeaf }
             return Fault(
-                kind, processes: host, paths: paths, servers: Array(0..<zooKeeperServers), lasts: faultTime(&random))
+                kind, processes: host, paths: paths, servers: Array(0..<zooKeeperServers),
+                amount: isMute && isDeaf ? 1 : [1, 100, 1_000][random.below(3)], lasts: faultTime(&random))
         case .partition:
             let side = (0..<processCount).map { _ in random.chance(1, in: 2) }
             let paths = (0..<processCount).flatMap { a in bothWays(a, (0..<a).filter { side[$0] != side[a] }) }
@@ -193,7 +194,10 @@ extension World {
         case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
             for path in known(fault.paths) { cutPath(from: path.from, to: path.to) }
         case .hostCut:
-            for path in known(fault.paths) { cutPath(from: path.from, to: path.to) }
+            for path in known(fault.paths) {
+                cutPath(from: path.from, to: path.to)
+                setSlowness(from: path.to, to: path.from, factor: fault.amount)
+            }
             for process in processes { for server in servers { setZooKeeperCut(process, server: server, true) } }
         case .reset: for path in known(fault.paths) { resetConnection(from: path.from, to: path.to) }
         case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: fault.amount) }
@@ -250,7 +254,10 @@ extension World {
         case .isolation, .partition, .oneWayCut, .partialCut, .clientCut:
             for path in known(fault.paths) { mendPath(from: path.from, to: path.to) }
         case .hostCut:
-            for path in known(fault.paths) { mendPath(from: path.from, to: path.to) }
+            for path in known(fault.paths) {
+                mendPath(from: path.from, to: path.to)
+                setSlowness(from: path.to, to: path.from, factor: 1)
+            }
             for process in processes { for server in servers { setZooKeeperCut(process, server: server, false) } }
         case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: 1) }
         case .zooKeeperOutage: endZooKeeperOutage()
