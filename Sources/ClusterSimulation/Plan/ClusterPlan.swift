@@ -99,6 +99,9 @@ public struct ClusterPlan: Sendable {
     /// Between a client's operations, on average.
     var thinkTime: Nanoseconds { faultTime * Int64(clients) / Int64(max(1, operations)) }
 
+    /// Whether clients may be told that there are too many of them.
+    var hasFewerPlacesThanClients: Bool { min(data.pendingReads, data.pendingWrites, server.pendingRequests) < clients }
+
     /// How long after the healing everything must have come right, at most: sessions expire, elections, catching up.
     public var recoveryTime: Nanoseconds { .seconds(60) + world.zooKeeper.tick * 20 }
 

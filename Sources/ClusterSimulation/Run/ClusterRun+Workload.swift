@@ -155,7 +155,9 @@ extension ClusterRun {
         case .broken: unknown(client, operation)
         case .reply(.failed(let error)):
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
-            if error.mayHaveHappened { unknown(client, operation) } else { refused(client, operation, error.message) }
+            if error.mayHaveHappened { return unknown(client, operation) }
+            let isBound = error.code == .resourceExhausted && plan.hasFewerPlacesThanClients
+            refused(client, operation, error.message, isBound: isBound)
         case .reply(.done(let result, let position)):
             clients[client].groupOfKey[operation.key] = position.group
             remember(client, operation, position.group)
@@ -213,9 +215,10 @@ extension ClusterRun {
         }
     }
 
-    mutating func refused(_ client: Int, _ operation: WorkloadClient.Operation, _ reason: String) {
+    /// - Parameter isBound: it was one too many, which healthy nodes say, too.
+    mutating func refused(_ client: Int, _ operation: WorkloadClient.Operation, _ reason: String, isBound: Bool = false) {
         operations.refused += 1
-        clients[client].successes = 0
+        if !isBound { clients[client].successes = 0 }
         if operation.kind != .wrong { history.refused(operation.recorded) }
         tellBar(client, operation, .notDone)
         switch operation.kind {
