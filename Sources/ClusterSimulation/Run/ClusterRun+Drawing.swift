@@ -85,7 +85,8 @@ extension ClusterRun {
         _ client: Int, _ kind: ClusterSchedule.Operation.Kind, _ key: String, _ random: inout SeededRandom
     ) -> Int {
         let drawn = presentStores[random.below(presentStores.count)]
-        guard random.chance(1, in: 2), kind == .get, let index = keyNamed[key], let group = keys[index].group else { return drawn }
+        guard random.chance(1, in: 2), kind == .get, let index = keyNamed[key], let group = keys[index].group
+        else { return drawn }
         return clients[client].answeredBy[group] ?? drawn
     }
 
