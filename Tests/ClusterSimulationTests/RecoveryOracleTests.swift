@@ -52,6 +52,21 @@ import Testing
         #expect(Self.violation(found: Self.records, isWeak: false, isWhole: false, between: lost) != nil, "it is whole")
     }
 
+    /// A disk that is an image of another process's may lack what that one may lack (seed 312956).
+    @Test(arguments: [0, 1]) func whoHasAnImageOfAnothersDiskIsAsWholeAsTheOther(origin: Int) {
+        var disk = DiskModel(options: .init(), random: SeededRandom(seed: 1))
+        for record in Self.records { Self.perform(&disk, .append(.log, record), .sync(.log)) }
+        Self.perform(&disk, .syncDirectory)
+        var oracle = RecoveryOracle(processes: 2)
+        oracle.startsWeak(0)
+        oracle.diskWasExchanged(1, imageOf: origin)
+        #expect(oracle.stepped(1, life: 2, isOpen: true, commit: 2, last: 3, isWhole: false, disk: disk) == nil)
+        disk.processEnded(losingPower: false)
+        oracle.ended(1, disk)
+        let again = oracle.stepped(1, life: 3, isOpen: true, commit: 2, last: 3, isWhole: false, disk: disk)
+        #expect((again == nil) == (origin == 0))
+    }
+
     /// It committed three, opened with one, and knew; then it was made the beginning of another history, and goes on from there.
     @Test(arguments: [true, false]) func whatWasGivenUpIsAskedForNoMore(isGivenUp: Bool) {
         var disk = DiskModel(options: .init(), random: SeededRandom(seed: 1))

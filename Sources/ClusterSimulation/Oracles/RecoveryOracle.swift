@@ -82,10 +82,12 @@ struct RecoveryOracle: Sendable {
         remains[process].isHarmed = disk.isHarmed(since: disk.harmCount)
     }
 
-    /// A process has an empty disk now: nothing can be asked of its next life.
-    mutating func diskWasLost(_ process: Int) {
+    /// A process has an empty disk now, or an image of one: nothing can be asked of its next life.
+    /// - Parameter origin: whose disk it is an image of. What may be missing from that one may be missing from this.
+    mutating func diskWasExchanged(_ process: Int, imageOf origin: Int? = nil) {
         lives[process].isOpen = false
-        remains[process] = Remains(wasWeak: remains[process].wasWeak)
+        let wasWeak = origin.map { $0 < remains.count && remains[$0].wasWeak } ?? false
+        remains[process] = Remains(wasWeak: remains[process].wasWeak || wasWeak)
     }
 
     private mutating func opened(_ process: Int, last: UInt64, isWhole: Bool, _ disk: DiskModel) -> Violation? {

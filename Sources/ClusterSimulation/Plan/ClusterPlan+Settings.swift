@@ -127,6 +127,7 @@ extension ClusterPlan {
         Setting("recovers", \.recovers),
         Setting("settings-change", \.changesSettings),
         Setting("clock-drift", \.world.clockDrift),
+        Setting("faulty-clock-drift", \.world.faultyClockDrift),
         Setting("random-batches", \.world.batchesAreRandom),
         Setting("reaction", \.world.reaction),
         Setting("timer-lateness", \.world.timerLateness),
@@ -163,7 +164,8 @@ extension ClusterPlan {
     /// Options that a shrinker may set to their plain values without a change of the cast.
     static let plainSettings = [
         "transfers", "settings-change",
-        "clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity", "zookeeper-servers",
+        "clock-drift", "faulty-clock-drift", "random-batches", "reaction", "timer-lateness", "network-latency", "link-capacity",
+        "zookeeper-servers",
         "zookeeper-tick", "zookeeper-timeout", "zookeeper-lag", "page-bytes", "sync-time", "window-bytes", "append-bytes",
         "join-distance", "tail-bytes", "piece-bytes", "window-pieces", "min-sync", "chunk-bytes", "cached-bytes", "sync-policy",
         "pending-writes", "pending-reads",

@@ -99,6 +99,16 @@ public struct ClusterPlan: Sendable {
     /// Between a client's operations, on average.
     var thinkTime: Nanoseconds { faultTime * Int64(clients) / Int64(max(1, operations)) }
 
+    /// Whether everything can come right: there is a server, and every group has stores enough to commit what it is told.
+    var isFair: Bool {
+        var first = servers
+        let groupsAreFair = stores.allSatisfy { count in
+            defer { first += count }
+            return (first..<first + count).count { !absent.contains($0) } >= max(1, data.replication.minSync)
+        }
+        return groupsAreFair && (0..<servers).contains { !absent.contains($0) }
+    }
+
     /// Whether clients may be told that there are too many of them.
     var hasFewerPlacesThanClients: Bool { min(data.pendingReads, data.pendingWrites, server.pendingRequests) < clients }
 

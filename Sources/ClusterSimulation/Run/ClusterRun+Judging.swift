@@ -5,6 +5,15 @@ import Simulation
 import Storage
 import Wire
 
+/// What must come true once the faults are over, in liveness mode: the invariants that only a cluster that could do it can break.
+enum Demand: String, CaseIterable {
+    case comesRight = "everything comes right after the faults"
+    case clientsSucceed = "clients succeed after the faults"
+    case replicasAreEqual = "replicas are equal after quiet"
+
+    func violated(_ detail: String) -> Violation { Violation(rawValue, detail) }
+}
+
 extension ClusterRun {
     /// Safety, after every batch of a process.
     mutating func judge(_ process: Int) {
@@ -58,7 +67,7 @@ extension ClusterRun {
                 // Nothing need come right. What does has the time of an election to do so, and is then judged.
                 if world.now > deadline - plan.recoveryTime + .seconds(10) { phase = .draining }
             } else if let missing = missingAfterRecovery() {
-                if world.now > deadline { judged(Violation("everything comes right after the faults", missing)) }
+                if world.now > deadline { judged(Demand.comesRight.violated(missing)) }
             } else {
                 phase = .proving
                 tellPhase("proving")
@@ -68,10 +77,7 @@ extension ClusterRun {
         case .proving:
             if let client = clients.first(where: { $0.successes < 5 }) {
                 if world.now > deadline {
-                    judged(
-                        Violation(
-                            "clients succeed after the faults",
-                            "client \(client.number) had \(client.successes) successes in a row"))
+                    judged(Demand.clientsSucceed.violated("client \(client.number) had \(client.successes) successes in a row"))
                 }
             } else {
                 phase = .draining
@@ -86,7 +92,7 @@ extension ClusterRun {
             } else if world.now > deadline {
                 let unread = clients.filter { !$0.audit.isEmpty }.map { "client \($0.number): \($0.audit.count) keys" }
                 let detail = isRead ? missingAfterRecovery() ?? differenceOfReplicas() ?? "nothing" : "unread: \(unread)"
-                judged(Violation("replicas are equal after quiet", detail))
+                judged(Demand.replicasAreEqual.violated(detail))
             }
         }
         judgeWork()

@@ -388,7 +388,10 @@ public struct ClusterRun: Sendable {
         spend(fault)
         world.begin(fault)
         if fault.kind.exchangesDisks {
-            for process in fault.processes where process < roles.count { recovery.diskWasLost(process) }
+            let origin = fault.kind == .oldImage ? Int(clamping: fault.amount) : nil
+            for process in fault.processes where process < roles.count {
+                recovery.diskWasExchanged(process, imageOf: origin)
+            }
         }
         if fault.lasts > .zero, !fault.isTrap { plan(.endFault(fault), after: fault.lasts) }
     }

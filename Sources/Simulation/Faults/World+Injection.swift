@@ -48,7 +48,7 @@ extension World {
             let worst = random.length(.milliseconds(1)...(.milliseconds(400)))
             return Fault(kind, processes: [victim], amount: worst.count, lasts: faultTime(&random))
         case .clockRate:
-            let furthest = options.faultyClockDrift ?? options.clockDrift
+            let furthest = max(options.faultyClockDrift, options.clockDrift)
             guard furthest > 0 else { return nil }
             // One that is as slow as can be takes every promise for longer than it was given.
             let rate = random.chance(1, in: 3) ? -furthest : Int64(random.below(Int(2 * furthest + 1))) - furthest

@@ -25,8 +25,8 @@ public struct World<N: Node>: Sendable where N.Message: Traceable, N.Request: Tr
         public var disk = DiskModel.Options()
         /// Clocks run up to this much faster or slower, in parts per million.
         public var clockDrift: Int64 = 24_000
-        /// The furthest that a fault takes one of them, in parts per million; nil for no further than `clockDrift`.
-        public var faultyClockDrift: Int64?
+        /// How far a fault takes one of them, where that is further, in parts per million.
+        public var faultyClockDrift: Int64 = 0
         /// How long an event waits before a process looks at it.
         public var reaction = Spread(least: .zero, usual: .microseconds(30), worst: .milliseconds(5), tailPer1024: 5)
         /// How late timers fire.
