@@ -5,11 +5,18 @@ import Foundation
 final class Sweep: @unchecked Sendable {
     // What is mutable is guarded by `lock`.
     private let lock = NSLock()
-    private var parts: [ClosedRange<UInt64>]
+    private var parts: [Part]
     private var result = SweepResult()
     private var done = 0
     private var isOver = false
     private var storiesTold = 0
+
+    /// What one worker process gets to do.
+    private struct Part {
+        var seeds: ClosedRange<UInt64>
+        /// They have been run before, by a worker that died with its summary: only their figures are missing.
+        var wasTold = false
+    }
 
     private let total: Int
     private let jobs: Int
@@ -37,7 +44,7 @@ final class Sweep: @unchecked Sendable {
         // Parts for a balance at the end, and not more: each costs the start of a process.
         let size = UInt64(max(10, min(250, jobs == 1 ? seeds.count : seeds.count / (jobs * 4))))
         parts = stride(from: seeds.lowerBound, through: seeds.upperBound, by: UInt64.Stride(size)).map {
-            $0...min($0 + size - 1, seeds.upperBound)
+            Part(seeds: $0...min($0 + size - 1, seeds.upperBound))
         }
     }
 
@@ -68,22 +75,23 @@ final class Sweep: @unchecked Sendable {
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 
-    private func takePart() -> ClosedRange<UInt64>? {
+    private func takePart() -> Part? {
         lock.withLock { isOver || parts.isEmpty ? nil : parts.removeFirst() }
     }
 
-    private func work(_ part: ClosedRange<UInt64>) {
-        let process = Simulator.this.process(arguments + ["--seeds", "\(part.lowerBound)..\(part.upperBound)"])
+    private func work(_ part: Part) {
+        let seeds = part.seeds
+        let process = Simulator.this.process(arguments + ["--seeds", "\(seeds.lowerBound)..\(seeds.upperBound)"])
         let output = Pipe()
         let errors = Pipe()
         process.standardOutput = output
         process.standardError = errors
         do { try process.run() } catch {
-            lock.withLock { result.deaths.append(.init(seed: part.lowerBound, text: "cannot start a worker: \(error)")) }
+            lock.withLock { result.deaths.append(.init(seed: seeds.lowerBound, text: "cannot start a worker: \(error)")) }
             return
         }
         // What it says in dying is short; it is read when it is gone.
-        var current = part.lowerBound
+        var current = seeds.lowerBound
         var story: [String] = []
         var hasEnded = false
         var isStopped = false
@@ -92,6 +100,14 @@ final class Sweep: @unchecked Sendable {
             if isStopped { return }
             if line.hasPrefix(WorkerCommand.Sign.begins) {
                 current = UInt64(line.dropFirst(WorkerCommand.Sign.begins.count)) ?? current
+            } else if line.hasPrefix(WorkerCommand.Sign.summary) {
+                let data = Data(line.dropFirst(WorkerCommand.Sign.summary.count).utf8)
+                if let part = try? JSONDecoder().decode(SweepSummary.self, from: data) {
+                    lock.withLock { result.summary += part }
+                }
+                hasEnded = true
+            } else if part.wasTold {
+                return
             } else if line == WorkerCommand.Sign.green {
                 lock.withLock { done += 1 }
             } else if line.hasPrefix(WorkerCommand.Sign.hash) {
@@ -105,12 +121,6 @@ final class Sweep: @unchecked Sendable {
                     isStopped = true
                     process.terminate()
                 }
-            } else if line.hasPrefix(WorkerCommand.Sign.summary) {
-                let data = Data(line.dropFirst(WorkerCommand.Sign.summary.count).utf8)
-                if let part = try? JSONDecoder().decode(SweepSummary.self, from: data) {
-                    lock.withLock { result.summary += part }
-                }
-                hasEnded = true
             }
         }
         process.waitUntilExit()
@@ -121,9 +131,12 @@ final class Sweep: @unchecked Sendable {
         lock.withLock {
             result.deaths.append(
                 .init(seed: current, text: words.split(separator: "\n").prefix(12).joined(separator: "\n")))
-            done += 1
+            if !part.wasTold { done += 1 }
             if untilRed { isOver = true }
-            if current < part.upperBound { parts.insert(current + 1...part.upperBound, at: 0) }
+            if current < seeds.upperBound {
+                parts.insert(Part(seeds: current + 1...seeds.upperBound, wasTold: part.wasTold), at: 0)
+            }
+            if current > seeds.lowerBound { parts.insert(Part(seeds: seeds.lowerBound...current - 1, wasTold: true), at: 0) }
         }
     }
 
