@@ -27,6 +27,21 @@ import Testing
         return file
     }
 
+    // MARK: Rules
+
+    /// Sources change under rules: one that no longer applies says so here, and not when somebody scores months later.
+    @Test(arguments: ["SimTests/Planted", "SimTests/Regressions"])
+    func everyRuleAppliesToTheSources(_ folder: String) throws {
+        let all = try FileManager.default.contentsOfDirectory(
+            at: URL(filePath: Repository.path(folder)), includingPropertiesForKeys: nil)
+        let files = all.filter { $0.pathExtension == "rule" }
+        #expect(files.count > 5)
+        for file in files {
+            let mistake = try PlantedMistake(file: file)
+            #expect(throws: Never.self) { try mistake.check(in: URL(filePath: Repository.root)) }
+        }
+    }
+
     // MARK: Regressions
 
     /// What `sim regressions` says of a schedule that shows `fingerprint`.
