@@ -25,20 +25,37 @@ struct RegressionsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The folder of the rules and schedules, in the package.", valueName: "folder"))
     var folder = "SimTests/Regressions"
 
+    @Option(
+        help: ArgumentHelp(
+            "The folder of the rules, where it is another; then only those that have a schedule in the first.",
+            valueName: "folder"))
+    var mistakes: String?
+
     @Flag(help: "Only those that are schedules.")
     var schedules = false
+
+    @Flag(help: "Write a schedule anew that shows its failure in another world only.")
+    var renew = false
+
+    /// A change of the code moves every moment a little, and what a schedule showed in its world it may show in another.
+    private static let worlds: UInt64 = 200
 
     func run() throws {
         let root = URL(filePath: package).standardizedFileURL
         let place = root.appending(path: folder)
-        let files = (try? FileManager.default.contentsOfDirectory(at: place, includingPropertiesForKeys: nil)) ?? []
+        let placeOfRules = self.mistakes.map { root.appending(path: $0) } ?? place
+        let files = (try? FileManager.default.contentsOfDirectory(at: placeOfRules, includingPropertiesForKeys: nil)) ?? []
+        func schedule(of mistake: PlantedMistake) -> URL { place.appending(path: "\(mistake.name).schedule") }
+        func isScheduled(_ mistake: PlantedMistake) -> Bool {
+            FileManager.default.fileExists(atPath: schedule(of: mistake).path)
+        }
         let mistakes = try files.filter { $0.pathExtension == "rule" }.sorted { $0.path < $1.path }
             .map { try PlantedMistake(file: $0) }
             .filter { mistake in rules.isEmpty || rules.contains { mistake.name.hasPrefix($0) } }
-        guard !mistakes.isEmpty else { throw SimError("there is no such rule in \(folder)") }
+            .filter { self.mistakes == nil || isScheduled($0) }
+        guard !mistakes.isEmpty else { throw SimError("there is no such rule in \(placeOfRules.path)") }
         let tree = PlantedTree(root: root, work: root.appending(path: ".build-planted"))
-        func schedule(of mistake: PlantedMistake) -> URL { place.appending(path: "\(mistake.name).schedule") }
-        let scheduled = mistakes.filter { FileManager.default.fileExists(atPath: schedule(of: $0).path) }
+        let scheduled = mistakes.filter(isScheduled)
 
         var areAllRight = true
         func told(_ mistake: PlantedMistake, _ verdict: (isRight: Bool, text: String)) {
@@ -71,14 +88,36 @@ struct RegressionsCommand: ParsableCommand {
     }
 
     /// In processes of their own: the failure may be that a machine stops.
-    func judge(_ mistake: PlantedMistake, _ schedule: URL, _ tree: PlantedTree) throws -> (Bool, String) {
-        let schedule = try ClusterSchedule(file: schedule.path)
+    func judge(_ mistake: PlantedMistake, _ file: URL, _ tree: PlantedTree) throws -> (Bool, String) {
+        let schedule = try ClusterSchedule(file: file.path)
         guard let expected = schedule.fingerprint else { return (false, "ITS SCHEDULE DOES NOT SAY WHAT IT SHOWS") }
-        let red = try Simulator(tree.binary, planted: mistake.name).verdict(of: schedule)
-        guard let red else { return (false, "NOT SEEN") }
-        guard red.shows(expected) else { return (false, "NOT SEEN, BUT ANOTHER FAILURE: \(red.fingerprint)") }
-        let green = try Simulator(tree.binary, planted: nil).verdict(of: schedule)
-        return green.map { (false, "RED WITHOUT IT, TOO: \($0.fingerprint)") } ?? (true, "red by its schedule, green without")
+        let (planted, right) = (Simulator(tree.binary, planted: mistake.name), Simulator(tree.binary, planted: nil))
+        if let red = try planted.verdict(of: schedule) {
+            guard red.shows(expected) else { return (false, "NOT SEEN, BUT ANOTHER FAILURE: \(red.fingerprint)") }
+            let green = try right.verdict(of: schedule)
+            if let green { return (false, "RED WITHOUT IT, TOO: \(green.fingerprint)") }
+            return (true, "red by its schedule, green without")
+        }
+        guard renew else { return (false, "NOT SEEN (--renew looks for it in other worlds)") }
+        var other = schedule
+        for _ in 0..<RegressionsCommand.worlds {
+            other.salt &+= 1
+            guard try planted.verdict(of: other)?.shows(expected) == true, try right.verdict(of: other) == nil else {
+                continue
+            }
+            try write(other.salt, to: file)
+            return (true, "red in another world, green without; its schedule is written anew")
+        }
+        return (false, "NOT SEEN in \(RegressionsCommand.worlds) worlds")
+    }
+
+    /// All but the number of the world stays as it was, comments too.
+    private func write(_ salt: UInt64, to file: URL) throws {
+        var lines = try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
+        lines.removeAll { $0.hasPrefix("salt ") }
+        let seed = lines.firstIndex { $0.hasPrefix("seed ") } ?? 0
+        lines.insert("salt \(salt)", at: seed + 1)
+        try Program.write(lines.joined(separator: "\n"), to: file.path)
     }
 
     private func judge(_ mistake: PlantedMistake, _ test: String, _ tree: PlantedTree) throws -> (Bool, String) {
