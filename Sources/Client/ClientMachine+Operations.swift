@@ -66,7 +66,9 @@ extension ClientMachine {
         let until = min(operation.deadline, now + longest)
         let request = ClientRequest.key(keyRequest(of: operation), patience: until - now)
         let attempt = send(request, for: .operation(id), to: to, until: until, into: &effects)
+        let group = operation.request.isMonotonic ? ring.owner(of: operation.request.key) : nil
         operations.update(id) { operation in
+            operation.demandedOf = group
             operation.state = .attempting(attempt)
             operation.attempts += 1
             operation.rapidAttempts += 1
@@ -124,6 +126,15 @@ extension ClientMachine {
         switch end {
         case .reply(.done(let result, let position)) where result.fits(operation.request):
             choice.answered(attempt.to)
+            if operation.request.isMonotonic, operation.demandedOf != position.group {
+                // Another group owns the key than the ring said: nothing was demanded of what was seen of that one.
+                ringIsWrong = ringIsWrong || ring.owner(of: operation.request.key) != position.group
+                if groups[position.group]?.seen != nil {
+                    let message = "\(attempt.to) answered for group \(position.group), of which no position was demanded"
+                    operations.update(id) { $0.lastError = ClientError(.unavailable, message) }
+                    return pause(id, at: now, into: &effects)
+                }
+            }
             saw(position)
             finish(id, .done(result, at: position), at: now, into: &effects)
         case .reply(.done), .reply(.status), .reply(.routes), .reply(.transferred), .reply(.recovered):

@@ -70,6 +70,8 @@ public struct ClientMachine: Sendable {
         var hops = 0
         /// Whom a redirection named.
         var redirect: Address?
+        /// Of a monotonic read: the group to which the key belonged by the ring of the last attempt, which demanded what was seen of it.
+        var demandedOf: String?
         /// What the last attempt came to.
         var lastError: ClientError?
 

@@ -328,6 +328,32 @@ import Wire
         #expect(error.code == .invalidArgument)
     }
 
+    @Test("What another group than the ring said answers to a monotonic read is not below what was seen of that group")
+    func monotonicAcrossAnOldRing() {
+        var bench = ClientBench()
+        let first = bench.begin(.get(key: bytes("k"), .monotonic))
+        bench.answer(.routes(ClientBench.routes))
+        // By these routes the key is of another group, of which nothing was seen: nothing could be missed.
+        bench.answer(.done(.value([2]), at: ClientBench.position(7, group: "fish")))
+        #expect(bench.outcomes[first] == .done(.value([2]), at: ClientBench.position(7, group: "fish")))
+
+        // From then on nobody goes by that ring. A server may have it for longer.
+        let second = bench.begin(.get(key: bytes("k"), .monotonic))
+        bench.waitForAttempt()
+        #expect(bench.open.map(\.request) == [.routes])
+        bench.answer(.routes(ClientBench.routes))
+        #expect(bench.lastRequest == .get(key: bytes("k"), mode: .stale(atLeast: nil)))
+        bench.answer(.done(.value(nil), at: ClientBench.position(0, group: "fish")))
+        #expect(bench.outcomes[second] == nil)
+        bench.waitForAttempt()
+        #expect(bench.open.map(\.request) == [.routes])
+        let tokens = [RingToken(token: 7, group: "fish")]
+        bench.answer(.routes(Routes(ring: RingStatus(version: 2, sealed: true, tokens: tokens), groups: [])))
+        #expect(bench.lastRequest == .get(key: bytes("k"), mode: .stale(atLeast: ClientBench.position(7, group: "fish"))))
+        bench.answer(.done(.value([2]), at: ClientBench.position(8, group: "fish")))
+        #expect(bench.outcomes[second] == .done(.value([2]), at: ClientBench.position(8, group: "fish")))
+    }
+
     @Test("A cancelled mutation that is under way is of unknown outcome, one that still waits is not done")
     func cancelled() {
         var bench = ClientBench(ClientOptions(sessionWindow: 1))
