@@ -128,9 +128,9 @@ extension ClientMachine {
             choice.answered(attempt.to)
             if operation.request.isMonotonic, operation.demandedOf != position.group {
                 // Another group owns the key than the ring said: nothing was demanded of what was seen of that one.
-                ringIsWrong = ringIsWrong || ring.owner(of: operation.request.key) != position.group
-                if groups[position.group]?.seen != nil {
-                    let message = "\(attempt.to) answered for group \(position.group), of which no position was demanded"
+                if ring.owner(of: operation.request.key) != position.group { (ringIsWrong, routesAreStale) = (true, true) }
+                if let seen = groups[position.group]?.seen, seen.lineage != position.lineage || position.seq < seen.seq {
+                    let message = "\(attempt.to) answered for group \(position.group) with less than was seen of it"
                     operations.update(id) { $0.lastError = ClientError(.unavailable, message) }
                     return pause(id, at: now, into: &effects)
                 }

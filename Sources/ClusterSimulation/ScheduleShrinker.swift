@@ -79,7 +79,7 @@ public final class ScheduleShrinker {
 
     /// Whether the same failure happens in one of the worlds of a candidate; then that becomes the smallest.
     private func take(_ candidate: ClusterSchedule) -> Bool {
-        guard candidate != smallest, !isDemand || candidate.plan.isFair else { return false }
+        guard candidate != smallest, !isDemand || candidate.plan.isFair || !smallest.plan.isFair else { return false }
         for turn in 0..<worlds where runs < budget {
             var other = candidate
             other.salt = smallest.salt &+ turn

@@ -58,6 +58,14 @@ struct RegressionsCommand: ParsableCommand {
         let scheduled = mistakes.filter(isScheduled)
 
         var areAllRight = true
+        if self.mistakes != nil, rules.isEmpty {
+            let known = mistakes.map { schedule(of: $0).lastPathComponent }
+            let all = (try? FileManager.default.contentsOfDirectory(at: place, includingPropertiesForKeys: nil)) ?? []
+            for file in all where file.pathExtension == "schedule" && !known.contains(file.lastPathComponent) {
+                Program.say("\(file.lastPathComponent): THERE IS NO RULE OF ITS NAME")
+                areAllRight = false
+            }
+        }
         func told(_ mistake: PlantedMistake, _ verdict: (isRight: Bool, text: String)) {
             Program.say("\(mistake.name): \(verdict.text)")
             areAllRight = areAllRight && verdict.isRight

@@ -48,6 +48,38 @@ import Testing
         #expect(deaf > 0 && mute > 0 && both > 0 && together > 0)
     }
 
+    /// Two that overlap are one that is longer; and what made a way slow before goes on doing so.
+    @Test func whoIsCutOffTwiceIsReachedWhenBothHaveEnded() {
+        let addresses = ProbeWorld.addresses(2)
+        var world = connected(2) {
+            $0.network.latency = Spread(.milliseconds(1))
+            $0.network.givingUp = Spread(.seconds(600))
+        }
+        world.tell(1, .send("open", to: addresses[0]))
+        world.run(for: .seconds(1))
+        let paths = [Fault.Path(from: 0, to: 1), Fault.Path(from: 1, to: 0)]
+        func cut(_ paths: [Fault.Path], amount: Int64) -> Fault {
+            let servers = Array(0..<world.zooKeeperServers)
+            return Fault(.hostCut, processes: [0], paths: paths, servers: servers, amount: amount, lasts: .seconds(60))
+        }
+        let (first, second) = (cut(paths, amount: 1), cut(paths, amount: 1))
+        let slow = Fault(.slowPath, paths: paths, amount: 1_000, lasts: .seconds(60))
+        world.begin(slow)
+        world.begin(first)
+        world.begin(second)
+        world.end(first)
+        world.tell(1, .send("late", to: addresses[0]))
+        world.run(for: .seconds(20))
+        #expect(!isConnectedNow(world, 0))
+        #expect(world.probe(0).received == ["open"])
+        world.end(second)
+        world.run(for: .milliseconds(500))
+        #expect(world.probe(0).received == ["open"])
+        world.run(for: .seconds(20))
+        #expect(isConnectedNow(world, 0) || expirations(world, 0) == 1)
+        #expect(world.probe(0).received == ["open", "late"])
+    }
+
     @Test func whatStillGetsThroughMayBeLate() {
         let addresses = ProbeWorld.addresses(2)
         var world = ProbeWorld.make(2) { $0.network.latency = Spread(.milliseconds(1)) }

@@ -34,16 +34,22 @@ struct RecoveryOracle: Sendable {
 
     private var lives: [Life]
     private var remains: [Remains]
+    /// Whether any life before the present one counted what it had not synced: then an image of the disk may lack it.
+    private var imageIsWeak: [Bool]
     /// How often a store was opened after a life that had left something.
     private(set) var recoveries = 0
 
     init(processes: Int) {
         lives = Array(repeating: Life(), count: processes)
         remains = Array(repeating: Remains(), count: processes)
+        imageIsWeak = Array(repeating: false, count: processes)
     }
 
-    /// A data node is started under a policy that lets entries count before they are synced.
-    mutating func startsWeak(_ process: Int) { remains[process].wasWeak = true }
+    /// A data node is started, perhaps under a policy that lets entries count before they are synced.
+    mutating func starts(_ process: Int, isWeak: Bool) {
+        imageIsWeak[process] = remains[process].wasWeak
+        if isWeak { remains[process].wasWeak = true }
+    }
 
     /// A data node took a batch.
     mutating func stepped(
@@ -83,10 +89,11 @@ struct RecoveryOracle: Sendable {
     }
 
     /// A process has an empty disk now, or an image of one: nothing can be asked of its next life.
-    /// - Parameter origin: whose disk it is an image of. What may be missing from that one may be missing from this.
+    /// - Parameter origin: whose disk it is an image of, as it was when that one's life began. What may have been missing from that may
+    ///   be missing from this.
     mutating func diskWasExchanged(_ process: Int, imageOf origin: Int? = nil) {
         lives[process].isOpen = false
-        let wasWeak = origin.map { $0 < remains.count && remains[$0].wasWeak } ?? false
+        let wasWeak = origin.map { imageIsWeak.indices.contains($0) && imageIsWeak[$0] } ?? false
         remains[process] = Remains(wasWeak: remains[process].wasWeak || wasWeak)
     }
 

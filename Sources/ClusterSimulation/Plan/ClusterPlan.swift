@@ -99,18 +99,22 @@ public struct ClusterPlan: Sendable {
     /// Between a client's operations, on average.
     var thinkTime: Nanoseconds { faultTime * Int64(clients) / Int64(max(1, operations)) }
 
-    /// Whether everything can come right: there is a server, and every group has stores enough to commit what it is told.
+    /// Whether everything can come right: there is a server, and a group, and every group that there is has stores enough to commit
+    /// what it is told.
     var isFair: Bool {
         var first = servers
-        let groupsAreFair = stores.allSatisfy { count in
+        let present = stores.map { count in
             defer { first += count }
-            return (first..<first + count).count { !absent.contains($0) } >= max(1, data.replication.minSync)
+            return (first..<first + count).count { !absent.contains($0) }
         }
-        return groupsAreFair && (0..<servers).contains { !absent.contains($0) }
+        let groupsAreFair = present.allSatisfy { $0 == 0 || $0 >= data.replication.minSync }
+        return groupsAreFair && present.contains { $0 > 0 } && (0..<servers).contains { !absent.contains($0) }
     }
 
-    /// Whether clients may be told that there are too many of them.
-    var hasFewerPlacesThanClients: Bool { min(data.pendingReads, data.pendingWrites, server.pendingRequests) < clients }
+    /// Whether clients whose operations all wait may be told that there are too many of them.
+    func hasFewerPlacesThanClients(forReads: Bool) -> Bool {
+        server.pendingRequests < clients || (forReads ? data.pendingReads : data.pendingWrites) < clients
+    }
 
     /// How long after the healing everything must have come right, at most: sessions expire, elections, catching up.
     public var recoveryTime: Nanoseconds { .seconds(60) + world.zooKeeper.tick * 20 }

@@ -156,8 +156,8 @@ extension ClusterRun {
         case .reply(.failed(let error)):
             errors[error.code.rawValue] = (errors[error.code.rawValue] ?? 0) + 1
             if error.mayHaveHappened { return unknown(client, operation) }
-            let isBound = error.code == .resourceExhausted && plan.hasFewerPlacesThanClients
-            refused(client, operation, error.message, isBound: isBound)
+            let hasFewPlaces = plan.hasFewerPlacesThanClients(forReads: operation.kind.isRead)
+            refused(client, operation, error.message, isBound: error.code == .resourceExhausted && hasFewPlaces)
         case .reply(.done(let result, let position)):
             clients[client].groupOfKey[operation.key] = position.group
             remember(client, operation, position.group)

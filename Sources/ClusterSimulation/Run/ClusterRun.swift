@@ -311,7 +311,7 @@ public struct ClusterRun: Sendable {
         case .data(let group):
             let name = ClusterPlan.groupNames[group % 4]
             let options = settings(of: process)
-            if options.storage.sync.isWeak { recovery.startsWeak(process) }
+            recovery.starts(process, isWeak: options.storage.sync.isWeak)
             world.start(process, ClusterNode(DataNode(group: name, address: address, options: options, random: random)))
         }
     }

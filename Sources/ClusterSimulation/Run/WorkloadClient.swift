@@ -28,6 +28,13 @@ struct WorkloadClient: Sendable {
             case staleGet(atLeast: GroupPosition?)
             /// Outside the limits.
             case wrong
+
+            var isRead: Bool {
+                switch self {
+                case .get, .staleGet: true
+                case .put, .delete, .wrong: false
+                }
+            }
         }
 
         var call: CallID

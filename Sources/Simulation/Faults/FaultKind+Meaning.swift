@@ -12,7 +12,7 @@ extension FaultKind {
         case .slowProcess: "a process reacts late"
         case .clockRate: "a clock runs faster or slower"
         case .isolation: "a process is cut off from all others, but not from ZooKeeper"
-        case .hostCut: "processes are cut off from all others and from ZooKeeper, but not from clients"
+        case .hostCut: "processes are cut off from others, one way or both, and from ZooKeeper, not from clients"
         case .partition: "the paths between two sides carry nothing"
         case .oneWayCut: "paths carry nothing in one direction"
         case .partialCut: "some paths carry nothing"

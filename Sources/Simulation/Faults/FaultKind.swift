@@ -15,7 +15,7 @@ public enum FaultKind: Int, CaseIterable, Hashable, Sendable {
     case clockStep
     // A disk of before.
     case oldImage
-    // What others say of a process does not reach it in any way.
+    // Others and ZooKeeper at once.
     case hostCut
 
     public var name: String { "\(self)" }

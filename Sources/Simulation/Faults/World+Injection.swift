@@ -196,7 +196,7 @@ extension World {
         case .hostCut:
             for path in known(fault.paths) {
                 cutPath(from: path.from, to: path.to)
-                setSlowness(from: path.to, to: path.from, factor: fault.amount)
+                if fault.amount > 1 { setSlowness(from: path.to, to: path.from, factor: fault.amount) }
             }
             for process in processes { for server in servers { setZooKeeperCut(process, server: server, true) } }
         case .reset: for path in known(fault.paths) { resetConnection(from: path.from, to: path.to) }
@@ -256,7 +256,7 @@ extension World {
         case .hostCut:
             for path in known(fault.paths) {
                 mendPath(from: path.from, to: path.to)
-                setSlowness(from: path.to, to: path.from, factor: 1)
+                if fault.amount > 1 { setSlowness(from: path.to, to: path.from, factor: 1) }
             }
             for process in processes { for server in servers { setZooKeeperCut(process, server: server, false) } }
         case .slowPath: for path in known(fault.paths) { setSlowness(from: path.from, to: path.to, factor: 1) }

@@ -24,7 +24,7 @@ extension ZooKeeperModel {
         // A paused client tries when it runs again.
         guard !isPaused[process] else { return }
         let server = random.below(servers.count)
-        guard servers[server].serves, !cuts[process][server] else { return planAttempt(handle, at: now) }
+        guard servers[server].serves, cuts[process][server] == 0 else { return planAttempt(handle, at: now) }
         if handles[handle].sessionID != 0 {
             let session = sessionIndex(handles[handle].sessionID)
             let isKnown: Bool

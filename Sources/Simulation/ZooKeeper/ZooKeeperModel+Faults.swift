@@ -4,10 +4,12 @@ import Machine
 // sessions are ended, nodes are deleted by hand, and the whole ensemble is out. (`setIsolated` is with the leadership that it is about.)
 
 extension ZooKeeperModel {
-    /// Cuts a process off from a server, or ends that. Neither side notices at once.
+    /// Cuts a process off from a server, or ends that: a process that was cut off twice is reached again when both have ended.
+    /// Neither side notices at once.
     @usableFromInline mutating func setCut(_ process: Int, _ server: Int, _ isCut: Bool, at now: Instant) {
-        guard cuts[process][server] != isCut else { return }
-        cuts[process][server] = isCut
+        let before = cuts[process][server]
+        cuts[process][server] = isCut ? before + 1 : max(0, before - 1)
+        guard (before > 0) != (cuts[process][server] > 0) else { return }
         for handle in handlesOfProcess[process]
         where handles[handle].state == .connected && handles[handle].server == server && handles[handle].isStalled != isCut {
             handles[handle].isStalled = isCut
@@ -117,7 +119,7 @@ extension ZooKeeperModel {
             setSlow(server, false, at: now)
             setDown(server, false, at: now)
             setIsolated(server, false, at: now)
-            for process in cuts.indices { setCut(process, server, false, at: now) }
+            for process in cuts.indices { while cuts[process][server] > 0 { setCut(process, server, false, at: now) } }
         }
         endOutage(at: now)
     }

@@ -65,7 +65,7 @@ public struct ZooKeeperModel: Sendable {
     @usableFromInline var handlesOfProcess: [[Int]]
     var isPaused: [Bool]
     /// Which servers each process is cut off from.
-    var cuts: [[Bool]]
+    var cuts: [[Int]]
     /// Whether each process's connection breaks around one of its next writes.
     var writeTraps: [Bool]
     /// An outage from outside: no leader can be elected.
@@ -83,7 +83,7 @@ public struct ZooKeeperModel: Sendable {
         handlesOfProcess = Array(repeating: [], count: processes)
         writeTraps = Array(repeating: false, count: processes)
         isPaused = Array(repeating: false, count: processes)
-        cuts = Array(repeating: Array(repeating: false, count: options.servers), count: processes)
+        cuts = Array(repeating: Array(repeating: 0, count: options.servers), count: processes)
         leaderServer = self.random.below(options.servers)
     }
 
