@@ -149,7 +149,7 @@ public struct ClientMachine: Sendable {
     var timer: Instant?
 
     /// - Parameters:
-    ///   - servers: at least one; data nodes do as well, they redirect.
+    ///   - servers: at least one. (Data nodes redirect to the primary of their own group, and know no routes.)
     ///   - random: the source of jitter and of where to begin.
     public init(servers: [Address], options: ClientOptions = ClientOptions(), random: SeededRandom) {
         self.options = options

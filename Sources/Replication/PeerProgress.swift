@@ -39,6 +39,8 @@ struct PeerProgress: Hashable, Sendable {
     var reading: UInt64?
     /// The copy that it is sent instead of entries.
     var copy: CopyProgress? { didSet { isCopying = copy != nil } }
+    /// How many it has taken.
+    var copiesTaken = 0
     /// Asked for every peer after every batch: to ask `copy` itself moves all of it.
     private(set) var isCopying = false
     /// Holds another history or is otherwise beyond help: told once, left alone.

@@ -61,7 +61,10 @@ extension Primary {
             reason = "what it lacks is not in the log any more"
         } else {
             let tail = store.tailBytes(from: common.seq + 1)
-            guard tail > options.tailBytes, tail > store.copyBytes else { return .tail }
+            // What is written while a copy is sent may be more than another one, and again. Then it must be fed from the log, which it
+            // reads faster and faster (`FeedPace`): so each copy that it has taken makes the next one twice as hard to have.
+            let copies = min(peers[member.number]?.copiesTaken ?? 0, 32)
+            guard tail > options.tailBytes, tail >> copies > store.copyBytes else { return .tail }
             reason = "what it lacks of the log is more than a copy"
         }
         if mayTakeCopy(member, store: store) { return .copy(reason: reason) }
@@ -202,6 +205,7 @@ extension Primary {
                 ])
             peers.update(at: index) {
                 $0.copy = nil
+                $0.copiesTaken += 1
                 $0.isMatched = true
                 $0.common = max($0.common, position.seq)
                 $0.rewind(to: position.seq)

@@ -365,4 +365,20 @@ struct CopyingTests {
         expectSame()
         #expect(sink.store.oldest == first)
     }
+
+    /// Seed 379952: where more is written while a copy is sent than would be another copy, there was one copy after the other.
+    @Test(arguments: [1, 4]) mutating func whoHasTakenACopyTakesAnotherOnlyIfItLacksFarMoreThanThat(times: UInt8) {
+        write(1...30)
+        register()
+        for _ in 0..<60 where sink.store.oldest == 1 { exchange() }
+        let first = sink.store.oldest
+        #expect(first > 1 && source.store.commit == source.store.last.seq)
+        // Before it is level, so that it does not count yet.
+        primary.linkDown(Address(host: "n2", port: 1))
+        for value in 0..<times { write(1...30, value: 2 + value) }
+        write(1...5, value: 9)
+        exchange(rounds: 60)
+        expectSame()
+        #expect((sink.store.oldest > first) == (times == 4), "a little more than a copy is fed from the log")
+    }
 }
