@@ -5,6 +5,8 @@ import Simulation
 struct ModelStage: Stage {
     static let timeout = RealStage.timeout
     private var world: World<Hearer>
+    /// The model counts cuts; here a session is cut off or it is not.
+    private var areCut: [Bool]
 
     init(sessions: Int, servers: Int, seed: UInt64) {
         var options = World<Hearer>.Options()
@@ -15,6 +17,7 @@ struct ModelStage: Stage {
         options.zooKeeper.requestedTimeout = Self.timeout
         let addresses = (0...sessions).map { Address(host: "n\($0)", port: UInt16(7_000 + $0)) }
         world = World(addresses: addresses, options: options, seed: seed)
+        areCut = addresses.map { _ in false }
         for process in addresses.indices { world.start(process, Hearer()) }
     }
 
@@ -33,7 +36,10 @@ struct ModelStage: Stage {
     }
 
     mutating func setCut(_ session: Int, _ isCut: Bool) {
-        for server in 0..<world.zooKeeperServers { world.setZooKeeperCut(session, server: server, isCut) }
+        if areCut[session] != isCut {
+            for server in 0..<world.zooKeeperServers { world.setZooKeeperCut(session, server: server, isCut) }
+            areCut[session] = isCut
+        }
         if isCut { world.breakZooKeeperConnections(of: session) }
     }
 
