@@ -71,7 +71,7 @@ struct WorkloadClient: Sendable {
     var answeredBy = LookupTable<String, Int>()
     /// The highest positions that answers have named to it, by group.
     var seen = LookupTable<String, GroupPosition>()
-    /// Operations in a row that succeeded, since the healing.
+    /// Operations in a row that succeeded, since the healing. (Those that met a bound which may be met are passed over.)
     var successes = 0
     /// Its sessions, by the names of their groups, and which keys it knows to belong to which group.
     var sessions = SortedMap<String, ClientSession>()

@@ -64,7 +64,7 @@ public struct ZooKeeperModel: Sendable {
     /// The handles of each process's current life.
     @usableFromInline var handlesOfProcess: [[Int]]
     var isPaused: [Bool]
-    /// Which servers each process is cut off from.
+    /// How often each process is cut off from each server.
     var cuts: [[Int]]
     /// Whether each process's connection breaks around one of its next writes.
     var writeTraps: [Bool]
